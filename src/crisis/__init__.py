@@ -1,0 +1,1 @@
+"""Crisis playbooks that are approved, executed, proved and rehearsed."""

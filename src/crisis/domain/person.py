@@ -1,0 +1,49 @@
+"""Person: proof of identity by a one-time code, used once, with a lock after wrong answers."""
+
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+
+import pyotp
+
+from crisis.domain.entry import Entry
+
+__all__ = ["LOCK", "STRIKES", "fold_strikes", "locked_until", "matching_step"]
+
+STRIKES = 5
+LOCK = timedelta(minutes=15)
+
+
+def matching_step(secret: str, code: str, now: datetime, drift: int = 1) -> int | None:
+    """
+    Return the time step (RFC 6238, 30 s) that a code belongs to, or None.
+
+    One step of clock drift either way is allowed, as RFC 6238 section 5.2 recommends.
+    """
+    if not (code.isascii() and code.isdigit()):
+        return None
+    totp = pyotp.TOTP(secret)
+    present = int(now.timestamp()) // totp.interval
+    for step in (present, *(present + sign * far for far in range(1, drift + 1) for sign in (-1, 1))):
+        if pyotp.utils.strings_equal(totp.generate_otp(step), code):
+            return step
+    return None
+
+
+def fold_strikes(entries: Iterable[Entry], who: str) -> list[datetime]:
+    """Return when this person's codes were refused since the last good one or the last lock ran out."""
+    strikes: list[datetime] = []
+    for entry in entries:
+        if entry.actor != who:
+            continue
+        if strikes and len(strikes) >= STRIKES and entry.time >= strikes[-1] + LOCK:
+            strikes = []
+        if entry.kind == "code accepted":
+            strikes = []
+        elif entry.kind == "code refused":
+            strikes.append(entry.time)
+    return strikes
+
+
+def locked_until(strikes: list[datetime]) -> datetime | None:
+    """Return when the lock of a person ends, or None while fewer than five answers were wrong."""
+    return strikes[STRIKES - 1] + LOCK if len(strikes) >= STRIKES else None

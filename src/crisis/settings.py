@@ -1,0 +1,141 @@
+"""Settings: the one place where the environment is read. Values leave here as arguments."""
+
+import os
+import secrets
+from functools import cached_property
+from pathlib import Path
+
+from pydantic import Field, SecretStr
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from crisis.errors import ProtocolError
+
+__all__ = ["Settings", "host_environment", "read_address", "read_reference"]
+
+
+class Settings(BaseSettings):
+    """Where things are. Each field is the environment variable `CRISIS_<FIELD>`."""
+
+    model_config = SettingsConfigDict(env_prefix="CRISIS_", frozen=True)
+
+    home: Path = Field(default=Path(".crisis"), description="where journal, clones and Prefect database live")
+    project: Path = Field(default=Path(), description="the checkout: flows/, tasks/, prefect.yaml")
+    protocol: Path | None = Field(default=None, description="by default protocol.yaml in the project")
+    journal_url: str | None = Field(default=None, description="SQLAlchemy URL; by default SQLite in home")
+    host: str = Field(default="127.0.0.1", description="address the receiver listens on")
+    port: int = Field(default=4280, description="port of the receiver")
+    public_url: str | None = Field(default=None, description="the receiver's address as people open it")
+    prefect_port: int = Field(default=4200, description="port of the embedded Prefect server")
+    lease: float = Field(default=6.0, gt=0.5, description="seconds after which a silent run counts as dead")
+
+    @property
+    def protocol_file(self) -> Path:
+        """The protocol file in force."""
+        return self.protocol or self.project / "protocol.yaml"
+
+    @property
+    def journal(self) -> str:
+        """The journal's SQLAlchemy URL."""
+        return self.journal_url or f"sqlite:///{self.home.resolve() / 'journal.db'}"
+
+    @property
+    def address(self) -> str:
+        """The receiver's address, for links."""
+        return (self.public_url or f"http://{self.host}:{self.port}").rstrip("/")
+
+    @cached_property
+    def prefect_api(self) -> str | None:
+        """The Prefect API in use when it is not the embedded one."""
+        return os.environ.get("PREFECT_API_URL")
+
+    def environment(self, prefect_api: str) -> dict[str, str]:
+        """Return the environment for the processes that `crisis up` starts: ours and Prefect's."""
+        home = self.home.resolve()
+        return {
+            **os.environ,
+            "CRISIS_HOME": str(home),
+            "CRISIS_PROJECT": str(self.project.resolve()),
+            "CRISIS_PORT": str(self.port),
+            "PREFECT_HOME": str(home / "prefect"),
+            "PREFECT_API_URL": prefect_api,
+            "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+            "PREFECT_SERVER_ALLOW_EPHEMERAL_MODE": "false",
+            "PREFECT_SERVER_SERVICES_TASK_RUN_RECORDER_BATCH_SIZE": "200",
+            "PREFECT_SERVER_SERVICES_TASK_RUN_RECORDER_READ_BATCH_SIZE": "50",
+            "PREFECT_SERVER_SERVICES_TASK_RUN_RECORDER_FLUSH_INTERVAL": "1",
+            "PREFECT_SERVER_SERVICES_EVENT_PERSISTER_BATCH_SIZE": "200",
+            "PREFECT_SERVER_SERVICES_EVENT_PERSISTER_READ_BATCH_SIZE": "50",
+            "DO_NOT_TRACK": "1",
+        }
+
+    def adopt(self, prefect_api: str) -> None:
+        """Put `environment` into force in this process and in all that it starts."""
+        os.environ.update(self.environment(prefect_api))
+
+
+def host_environment(**more: str) -> dict[str, str]:
+    """Return this process's environment with more variables, for a child process."""
+    return {**os.environ, **more}
+
+
+def read_reference(reference: str) -> SecretStr:
+    """
+    Read the secret that a reference names, at the moment of use.
+
+    Raises ProtocolError that names the reference and never its value.
+    """
+    kind, _, where = reference.partition(":")
+    readers = {"env": _from_environment, "file": _from_file, "vault": _from_vault, "block": _from_block}
+    if kind not in readers:
+        raise ProtocolError(reference, wanted="env:, file:, vault: or block:", saw="another kind of reference")
+    return SecretStr(readers[kind](where, reference))
+
+
+def read_address(address: str) -> str:
+    """Return an address, read from the environment where it says `env:NAME`; without a slash at its end."""
+    if not address.startswith("env:"):
+        return address.rstrip("/")
+    return _from_environment(address.removeprefix("env:"), address).rstrip("/")
+
+
+def new_token() -> str:
+    """Return a fresh random token."""
+    return secrets.token_urlsafe(24)
+
+
+def _from_environment(name: str, reference: str) -> str:
+    value = os.environ.get(name, "")
+    if not value:
+        raise ProtocolError(reference, wanted=f"the variable {name}", saw="none", then=f"set {name} where crisis runs")
+    return value
+
+
+def _from_file(where: str, reference: str) -> str:
+    try:
+        return Path(where).read_text(encoding="utf-8").strip()
+    except OSError as error:
+        says = error.strerror or "an error"
+        raise ProtocolError(reference, wanted="a readable file", saw=says, then="mend its path or mode") from None
+
+
+def _from_vault(where: str, reference: str) -> str:
+    import hvac  # noqa: PLC0415 - half a second that only users of Vault should pay
+
+    path, _, key = where.partition("#")
+    mount, _, rest = path.partition("/")
+    client = hvac.Client()
+    try:
+        found = client.secrets.kv.v2.read_secret_version(path=rest, mount_point=mount, raise_on_deleted_version=True)
+        return str(found["data"]["data"][key])
+    except (hvac.exceptions.VaultError, KeyError, OSError) as error:
+        says, then = type(error).__name__, "check VAULT_ADDR and the policy"
+        raise ProtocolError(reference, wanted="a secret in Vault", saw=says, then=then) from None
+
+
+def _from_block(where: str, reference: str) -> str:
+    from prefect.blocks.system import Secret  # noqa: PLC0415 - loads all of Prefect
+
+    try:
+        return str(Secret.load(where).get())  # type: ignore[union-attr]
+    except ValueError:
+        raise ProtocolError(reference, wanted="a Prefect Secret block", saw="none", then="create it") from None
