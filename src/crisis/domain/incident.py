@@ -1,0 +1,64 @@
+"""Incident: what the journal says of one crisis so far. Every view is a fold over its entries."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from crisis.domain.entry import Entry
+from crisis.domain.level import Level
+
+__all__ = ["Incident", "Measure", "fold_incident"]
+
+
+@dataclass(frozen=True, slots=True)
+class Measure:
+    """A change that stands until it is undone: by which action it was made, and which action undoes it."""
+
+    action: str
+    target: str
+    undo: str
+    since: datetime
+
+
+@dataclass
+class Incident:
+    """One crisis: what it is about, how bad, since when, and what is still in force."""
+
+    id: str
+    service: str = ""
+    summary: str = ""
+    playbook: str = ""
+    source: str = ""
+    requester: str = ""
+    drill: bool = False
+    opened_at: datetime | None = None
+    level: Level = Level.CRITICAL
+    measures: list[Measure] = field(default_factory=list)
+    outcome: str = ""
+    ended_at: datetime | None = None
+
+
+def fold_incident(incident: str, entries: Iterable[Entry]) -> Incident:
+    """Read an incident out of its entries."""
+    found = Incident(incident)
+    for entry in entries:
+        body = entry.body
+        if entry.kind == "opened":
+            found.service, found.summary = str(body["service"]), str(body["summary"])
+            found.playbook, found.source = str(body["playbook"]), str(body["source"])
+            found.requester, found.drill = str(body.get("requester") or ""), bool(body.get("drill"))
+            found.opened_at = entry.time
+        elif entry.kind == "level":
+            found.level = Level(int(body["level"]))
+        elif entry.kind in ("done", "none"):
+            _fold_measure(found, entry)
+        elif entry.kind == "ended":
+            found.outcome, found.ended_at = str(body["outcome"]), entry.time
+    return found
+
+
+def _fold_measure(found: Incident, entry: Entry) -> None:
+    action, target = str(entry.body["action"]), str(entry.body["target"])
+    found.measures = [m for m in found.measures if not (m.undo == action and m.target == target)]
+    if entry.body.get("measure") and not any(m.action == action and m.target == target for m in found.measures):
+        found.measures.append(Measure(action, target, str(entry.body["undo"]), entry.time))

@@ -1,0 +1,155 @@
+"""Votes: one check for every way to decide. The page, the command line and Prefect's form all end here."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal
+
+from crisis.domain.clock import utc_now
+from crisis.domain.decision import Decision, Gate, fold_gates
+from crisis.domain.person import STRIKES, fold_strikes, locked_until, matching_step
+from crisis.domain.protocol import Protocol
+from crisis.errors import JournalError
+from crisis.journal.store import AlreadyRecordedError, Journal
+from crisis.settings import read_reference
+
+__all__ = ["NO", "Answer", "RefusedVote", "cast", "open_gates", "settle"]
+
+NO = "no"
+"""The answer that declines a plan; any other answer is the name of one of its choices."""
+
+_PEOPLE = "PEOPLE"
+_REASON_LIMIT = 2000
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What somebody said at a gate, and by which way. `code` is their one-time code."""
+
+    who: str
+    answer: str
+    code: str
+    reason: str = ""
+    how: Literal["page", "command line", "Prefect form"] = "page"
+
+
+@dataclass(frozen=True, slots=True)
+class RefusedVote:
+    """Why an answer does not count, in words for the person who gave it."""
+
+    because: str
+
+
+def open_gates(journal: Journal, incident: str) -> list[Gate]:
+    """Return the gates of an incident that still wait for an answer."""
+    return [gate for gate in fold_gates(journal.entries(incident)).values() if gate.decision is None]
+
+
+def cast(
+    journal: Journal,
+    protocol: Protocol,
+    gate: Gate,
+    answer: Answer,
+    *,
+    now: datetime | None = None,
+) -> Decision | RefusedVote | None:
+    """
+    Record an answer, if it counts, and the decision, if that settles it.
+
+    Returns the decision, None while more people are needed, or why the answer was refused.
+    `gate` is the gate as it was shown: an answer to a plan that has changed since is refused.
+    """
+    moment = now or utc_now()
+    current = fold_gates(journal.entries(gate.incident)).get((gate.run, gate.name))
+    refusal = _does_not_fit(current, gate, answer, moment) or _unproved(journal, protocol, gate, answer, moment)
+    if refusal is not None or current is None:
+        because = refusal or "there is no such question"
+        body = {"run": gate.run, "gate": gate.name, "who": answer.who[:60], "because": because, "how": answer.how}
+        journal.append(gate.incident, "vote refused", answer.how, body)
+        return RefusedVote(because)
+    body = {"run": gate.run, "gate": gate.name, "hash": gate.plan.hash, "answer": answer.answer, "how": answer.how}
+    journal.append(gate.incident, "voted", answer.who, {**body, "reason": answer.reason[:_REASON_LIMIT]})
+    return settle(journal, gate)
+
+
+def settle(journal: Journal, gate: Gate) -> Decision | None:
+    """Record the decision that the votes so far make, once; None while more people are needed."""
+    current = fold_gates(journal.entries(gate.incident))[gate.run, gate.name]
+    if current.plan.hash != gate.plan.hash or current.decision is not None:
+        return current.decision
+    votes = current.standing()
+    against = [vote for vote in votes.values() if vote.answer == NO]
+    if against:
+        return _decide(journal, current, "declined", "", [against[0].who], against[0].reason)
+    for choice in current.plan.choices:
+        agreed = [vote for vote in votes.values() if vote.answer == choice.name]
+        if len(agreed) >= current.needed:
+            return _decide(journal, current, "approved", choice.name, [vote.who for vote in agreed], agreed[-1].reason)
+    return None
+
+
+def decide_by_silence(journal: Journal, gate: Gate) -> Decision:
+    """Record the stated outcome of silence, unless somebody answered in the last instant."""
+    proceed = gate.silence == "proceed"
+    choice = gate.plan.choices[0].name if proceed else ""
+    outcome = "silence: proceed" if proceed else "silence: stop"
+    return _decide(journal, gate, outcome, choice, [], "nobody answered in time")
+
+
+def _decide(journal: Journal, gate: Gate, outcome: str, choice: str, by: list[str], reason: str) -> Decision:
+    body = {"run": gate.run, "gate": gate.name, "hash": gate.plan.hash, "outcome": outcome, "choice": choice}
+    key = f"decided:{gate.run}:{gate.name}:{gate.plan.hash}"
+    try:
+        journal.append(
+            gate.incident, "decided", by[0] if by else "silence", {**body, "by": by, "reason": reason}, key=key
+        )
+    except AlreadyRecordedError:
+        pass  # somebody was faster: theirs is the one outcome, and it is read back below
+    decision = fold_gates(journal.entries(gate.incident))[gate.run, gate.name].decision
+    if decision is None:
+        raise JournalError(f"{gate.incident} {gate.name}", wanted="the decision on record", saw="none")
+    return decision
+
+
+def _does_not_fit(current: Gate | None, shown: Gate, answer: Answer, now: datetime) -> str | None:
+    if current is None:
+        return "there is no such question"
+    if current.decision is not None:
+        return f"this was decided already: {current.decision.outcome}"
+    if current.plan.hash != shown.plan.hash:
+        return "the plan has changed since you opened it; read it again"
+    if now > current.deadline:
+        return "the time to answer is over"
+    if answer.answer != NO and current.plan.choice(answer.answer) is None:
+        known = ", ".join([choice.name for choice in current.plan.choices] + [NO])
+        return f"{answer.answer[:40]!r} is no answer to this; say one of: {known}"
+    if answer.who == current.requester:
+        return "who started the run cannot approve it"
+    if answer.who not in current.people:
+        return f"{answer.who[:40]!r} is not asked; asked are: {', '.join(current.people)}"
+    return None
+
+
+def _unproved(journal: Journal, protocol: Protocol, gate: Gate, answer: Answer, now: datetime) -> str | None:
+    person = protocol.people.get(answer.who)
+    if person is None or person.proof is None:
+        return f"{answer.who[:40]!r} has no way to prove who they are"
+    strikes = fold_strikes(journal.entries(_PEOPLE), answer.who)
+    until = locked_until(strikes)
+    if until is not None and now < until:
+        return f"locked after {STRIKES} wrong codes until {until:%H:%M} UTC"
+    secret = read_reference(person.proof.totp).get_secret_value()
+    step = matching_step(secret, answer.code.strip(), now)
+    if step is None:
+        return _strike(journal, gate, answer, "wrong or outdated code")
+    try:
+        # One key per person and step: a code is good once, whatever the number of gates, ways and processes.
+        key = f"code:{answer.who}:{step}"
+        journal.append(_PEOPLE, "code accepted", answer.who, {"incident": gate.incident}, key=key)
+    except AlreadyRecordedError:
+        return _strike(journal, gate, answer, "this code was used already; wait for the next one")
+    return None
+
+
+def _strike(journal: Journal, gate: Gate, answer: Answer, because: str) -> str:
+    journal.append(_PEOPLE, "code refused", answer.who, {"because": because, "incident": gate.incident})
+    return because

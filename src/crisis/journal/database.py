@@ -1,0 +1,118 @@
+"""Database: one engine per journal, SQLite (WAL) or PostgreSQL, with every failure said as a JournalError."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Connection, Engine, create_engine, event, inspect, make_url, text
+from sqlalchemy.exc import SQLAlchemyError
+
+from crisis.errors import JournalError
+from crisis.journal.schema import REVISION
+
+__all__ = ["Database"]
+
+_BUSY_SECONDS = 30
+
+
+class Database:
+    """Transactions on the journal's store; the schema is brought up to date on first use."""
+
+    def __init__(self, url: str) -> None:
+        self.url = make_url(url)
+        self.sqlite = self.url.get_backend_name() == "sqlite"
+        if not self.sqlite:
+            # The driver we ship is psycopg 3; a bare postgresql:// URL would ask for another.
+            self.url = self.url.set(drivername="postgresql+psycopg")
+        self.engine = self._connectable()
+
+    def _connectable(self) -> Engine:
+        if not self.sqlite:
+            return create_engine(self.url, pool_pre_ping=True)
+        if self.url.database and self.url.database != ":memory:":
+            try:
+                Path(self.url.database).parent.mkdir(parents=True, exist_ok=True)
+            except OSError as error:
+                raise self._error(error.strerror or "an error") from error
+        engine = create_engine(self.url, connect_args={"timeout": _BUSY_SECONDS})
+        event.listen(engine, "connect", _prepare_sqlite)
+        event.listen(engine, "begin", _begin_sqlite)
+        return engine
+
+    @contextmanager
+    def writing(self) -> Iterator[Connection]:
+        """Open a transaction that may write; committed at the end, rolled back on any error."""
+        try:
+            with self.engine.begin() as connection:
+                yield connection
+        except SQLAlchemyError as error:
+            raise self._error(_cause(error)) from error
+
+    @contextmanager
+    def reading(self) -> Iterator[Connection]:
+        """Open a transaction that only reads and so never waits for a writer."""
+        try:
+            with self.engine.connect().execution_options(crisis_reading=True) as connection:
+                yield connection
+        except SQLAlchemyError as error:
+            raise self._error(_cause(error)) from error
+
+    def migrate(self) -> None:
+        """Bring the schema to the newest revision; safe when several processes try at once."""
+        if self._revision() == REVISION:
+            return
+        from alembic import command  # noqa: PLC0415 - only the first start pays for loading it
+        from alembic.config import Config  # noqa: PLC0415
+
+        config = Config()
+        config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
+        with self.writing() as connection:
+            if not self.sqlite:
+                connection.execute(text("SELECT pg_advisory_xact_lock(42814281)"))
+            config.attributes["connection"] = connection
+            command.upgrade(config, "head")
+
+    def damage(self) -> list[str]:
+        """Return what the database itself says is broken in its file; nothing on a sound one."""
+        if not self.sqlite:
+            return []
+        with self.reading() as connection:
+            found = [str(row[0]) for row in connection.execute(text("PRAGMA integrity_check(20)"))]
+        return [] if found == ["ok"] else found
+
+    def close(self) -> None:
+        """Close every connection."""
+        self.engine.dispose()
+
+    def _revision(self) -> str | None:
+        with self.reading() as connection:
+            if not inspect(connection).has_table("alembic_version"):
+                return None
+            return connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
+
+    def _error(self, says: str) -> JournalError:
+        where = self.url.render_as_string(hide_password=True)
+        return JournalError(f"journal {where}", wanted="to read and write it", saw=says, then="nothing was done")
+
+
+def _prepare_sqlite(connection: Any, _record: Any) -> None:
+    # pysqlite would open transactions by itself, and late: _begin_sqlite does it instead.
+    connection.isolation_level = None
+    cursor = connection.cursor()
+    cursor.execute(f"PRAGMA busy_timeout={_BUSY_SECONDS * 1000}")
+    cursor.execute("PRAGMA journal_mode=WAL")
+    # FULL: a recorded intention must survive a power cut, or replay would act twice.
+    cursor.execute("PRAGMA synchronous=FULL")
+    cursor.close()
+
+
+def _begin_sqlite(connection: Connection) -> None:
+    reading = connection.get_execution_options().get("crisis_reading", False)
+    # IMMEDIATE takes the write lock at once: read-then-write can then never fork a chain.
+    connection.exec_driver_sql("BEGIN" if reading else "BEGIN IMMEDIATE")
+
+
+def _cause(error: SQLAlchemyError) -> str:
+    cause = getattr(error, "orig", None) or error
+    return " ".join(str(cause).split())[:200]

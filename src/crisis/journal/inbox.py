@@ -1,0 +1,61 @@
+"""Inbox: what was answered 202 stays here until it has started something, or it is said why not."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Row, select, update
+from sqlalchemy.dialects import postgresql, sqlite
+
+from crisis.domain.clock import utc_now, write_time
+from crisis.journal.database import Database
+from crisis.journal.schema import INBOX
+
+__all__ = ["Delivery", "Inbox"]
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """One message of a sender, as it came in. `state` is `new` until it is `started`, `joined` or `ignored`."""
+
+    delivery: str
+    sender: str
+    received: str
+    raw: bytes
+    state: str
+    says: str
+
+
+class Inbox:
+    """Put, read and settle deliveries."""
+
+    def __init__(self, database: Database) -> None:
+        self.database = database
+
+    def put(self, delivery: str, sender: str, raw: bytes) -> bool:
+        """Keep a delivery; False when the same one is here already."""
+        dialect = sqlite if self.database.sqlite else postgresql
+        received = write_time(utc_now())
+        values = {"delivery": delivery, "sender": sender, "received": received, "raw": raw, "state": "new", "says": ""}
+        with self.database.writing() as connection:
+            return connection.execute(dialect.insert(INBOX).values(values).on_conflict_do_nothing()).rowcount == 1
+
+    def new(self, limit: int = 100) -> list[Delivery]:
+        """Return the deliveries nobody has settled yet, oldest first."""
+        wanted = select(INBOX).where(INBOX.c.state == "new").order_by(INBOX.c.received).limit(limit)
+        with self.database.reading() as connection:
+            return [_delivery(row) for row in connection.execute(wanted)]
+
+    def settle(self, delivery: str, state: str, says: str) -> None:
+        """Say what became of a delivery."""
+        with self.database.writing() as connection:
+            connection.execute(update(INBOX).where(INBOX.c.delivery == delivery).values(state=state, says=says))
+
+    def latest(self, limit: int = 50) -> list[Delivery]:
+        """Return the newest deliveries, newest first."""
+        with self.database.reading() as connection:
+            rows = connection.execute(select(INBOX).order_by(INBOX.c.received.desc()).limit(limit))
+            return [_delivery(row) for row in rows]
+
+
+def _delivery(row: Row[Any]) -> Delivery:
+    return Delivery(**row._mapping)  # noqa: SLF001 - SQLAlchemy's public name for a row as a mapping

@@ -1,0 +1,63 @@
+"""Schema: the journal's tables. What they are today stands here; how they got there in migrations/."""
+
+from sqlalchemy import Column, Float, Index, Integer, LargeBinary, MetaData, String, Table, Text
+
+__all__ = ["ENTRIES", "HEADS", "INBOX", "LEASES", "METADATA", "REVISION"]
+
+REVISION = "0001"
+"""The newest migration; a test compares it with alembic's own head."""
+
+METADATA = MetaData()
+
+ENTRIES = Table(
+    "entries",
+    METADATA,
+    Column("incident", String(80), primary_key=True),
+    Column("seq", Integer, primary_key=True),
+    Column("at", String(27), nullable=False),
+    Column("kind", String(40), nullable=False),
+    Column("actor", String(120), nullable=False),
+    Column("body", Text, nullable=False),
+    Column("key", String(300)),
+    Column("prev", String(64), nullable=False),
+    Column("hash", String(64), nullable=False),
+    Index("entries_once", "incident", "key", unique=True),
+)
+"""Append-only: triggers refuse UPDATE and DELETE. NULL keys may repeat, others may not."""
+
+HEADS = Table(
+    "heads",
+    METADATA,
+    Column("incident", String(80), primary_key=True),
+    Column("seq", Integer, nullable=False),
+    Column("hash", String(64), nullable=False),
+)
+"""The last entry of each chain: the lock that writers take, and what shows a dropped tail."""
+
+LEASES = Table(
+    "leases",
+    METADATA,
+    Column("run", String(40), primary_key=True),
+    Column("incident", String(80), nullable=False),
+    Column("playbook", String(80), nullable=False),
+    Column("holder", String(120), nullable=False),
+    Column("pid", Integer, nullable=False),
+    Column("epoch", Integer, nullable=False),
+    Column("starts", Integer, nullable=False),
+    Column("expires", Float, nullable=False),
+    Column("ended", String(40)),
+)
+"""Who drives which run. `epoch` grows with each holder: an entry of an older one is refused."""
+
+INBOX = Table(
+    "inbox",
+    METADATA,
+    Column("delivery", String(64), primary_key=True),
+    Column("sender", String(40), nullable=False),
+    Column("received", String(27), nullable=False),
+    Column("raw", LargeBinary, nullable=False),
+    Column("state", String(20), nullable=False),
+    Column("says", Text, nullable=False),
+    Index("inbox_state", "state", "received"),
+)
+"""What arrived and was answered 202, kept until it is settled."""
