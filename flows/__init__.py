@@ -1,0 +1,1 @@
+"""Playbooks: one file each, reading like the runbook."""

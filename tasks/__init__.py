@@ -1,0 +1,1 @@
+"""Verbs: what playbooks do and look at, one file each."""

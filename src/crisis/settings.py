@@ -28,6 +28,9 @@ class Settings(BaseSettings):
     prefect_port: int = Field(default=4200, description="port of the embedded Prefect server")
     lease: float = Field(default=6.0, gt=0.5, description="seconds after which a silent run counts as dead")
 
+    schedules: bool = Field(default=True, description="whether prefect.yaml's schedules are in force")
+    drill: bool = Field(default=False, description="whether everything here is a rehearsal")
+
     @property
     def protocol_file(self) -> Path:
         """The protocol file in force."""
@@ -44,20 +47,26 @@ class Settings(BaseSettings):
         return (self.public_url or f"http://{self.host}:{self.port}").rstrip("/")
 
     @cached_property
-    def prefect_api(self) -> str | None:
-        """The Prefect API in use when it is not the embedded one."""
+    def outside_prefect(self) -> str | None:
+        """The Prefect API that the environment names; None where the embedded one serves."""
         return os.environ.get("PREFECT_API_URL")
 
-    def environment(self, prefect_api: str) -> dict[str, str]:
+    @property
+    def prefect_api(self) -> str:
+        """The Prefect API in use."""
+        return self.outside_prefect or f"http://127.0.0.1:{self.prefect_port}/api"
+
+    def environment(self) -> dict[str, str]:
         """Return the environment for the processes that `crisis up` starts: ours and Prefect's."""
-        home = self.home.resolve()
+        home, _ = self.home.resolve(), self.outside_prefect  # remembered before it is overwritten
         return {
             **os.environ,
             "CRISIS_HOME": str(home),
             "CRISIS_PROJECT": str(self.project.resolve()),
             "CRISIS_PORT": str(self.port),
+            "PYTHONPATH": str(self.project.resolve()),
             "PREFECT_HOME": str(home / "prefect"),
-            "PREFECT_API_URL": prefect_api,
+            "PREFECT_API_URL": self.prefect_api,
             "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
             "PREFECT_SERVER_ALLOW_EPHEMERAL_MODE": "false",
             "PREFECT_SERVER_SERVICES_TASK_RUN_RECORDER_BATCH_SIZE": "200",
@@ -68,9 +77,9 @@ class Settings(BaseSettings):
             "DO_NOT_TRACK": "1",
         }
 
-    def adopt(self, prefect_api: str) -> None:
+    def adopt(self) -> None:
         """Put `environment` into force in this process and in all that it starts."""
-        os.environ.update(self.environment(prefect_api))
+        os.environ.update(self.environment())
 
 
 def host_environment(**more: str) -> dict[str, str]:

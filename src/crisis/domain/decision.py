@@ -7,7 +7,7 @@ from typing import Literal
 
 from crisis.domain.clock import parse_time
 from crisis.domain.entry import Entry
-from crisis.domain.plan import Plan
+from crisis.domain.plan import Plan, Step
 
 __all__ = ["Decision", "Gate", "Outcome", "Vote", "fold_gates"]
 
@@ -40,6 +40,12 @@ class Decision:
     def goes_ahead(self) -> bool:
         """Whether the plan may be carried out."""
         return self.outcome in ("approved", "silence: proceed")
+
+    @property
+    def steps(self) -> tuple[Step, ...]:
+        """The steps of the chosen way; none when nothing may be done."""
+        choice = self.plan.choice(self.choice) if self.goes_ahead else None
+        return choice.steps if choice is not None else ()
 
 
 @dataclass

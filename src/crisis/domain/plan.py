@@ -54,6 +54,11 @@ class Plan(_Frozen):
         """SHA-256 of the plan's canonical JSON: a decision counts for this plan and no other."""
         return hashlib.sha256(canonical(self.model_dump(mode="json")).encode()).hexdigest()
 
+    @property
+    def says(self) -> str:
+        """The plan in one line."""
+        return f"{self.title}: {' or '.join(choice.name for choice in self.choices)}"
+
     def choice(self, name: str) -> Choice | None:
         """Return the choice of that name, or None."""
         return next((choice for choice in self.choices if choice.name == name), None)

@@ -1,5 +1,6 @@
 """Protocol: services, people, levels, gates and alerts of one company, as protocol.yaml says them."""
 
+from datetime import timedelta
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
@@ -8,6 +9,7 @@ from crisis.domain.clock import Duration
 from crisis.domain.level import Level
 
 __all__ = [
+    "REFERENCE",
     "Address",
     "AlertRoute",
     "AlertSender",
@@ -30,19 +32,32 @@ __all__ = [
     "Verify",
 ]
 
-Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9-]{0,39}$")]
+NAME = r"^[a-z][a-z0-9-]{0,39}$"
+REFERENCE = r"^(env:[A-Z][A-Z0-9_]*|file:.+|vault:[^#]+#.+|block:[a-z0-9-]+(/.+)?)$"
+ADDRESS = r"^(https?://.+|env:[A-Z][A-Z0-9_]*)$"
+REQUEST = r"^(GET|HEAD|POST|PUT|PATCH|DELETE) /\S*$"
+REPOSITORY = r"^[\w.-]+/[\w.-]+$"
+PATH = r"^/\S*$"
+PHONE = r"^\+[1-9][0-9]{6,14}$"
+
+Text = Annotated[str, StringConstraints(min_length=1)]
+Name = Annotated[str, StringConstraints(pattern=NAME)]
 """A short name people type: lower case, digits, hyphens."""
 
-Reference = Annotated[
-    str, StringConstraints(pattern=r"^(env:[A-Z][A-Z0-9_]*|file:.+|vault:[^#]+#.+|block:[a-z0-9-]+(/.+)?)$")
-]
+Reference = Annotated[str, StringConstraints(pattern=REFERENCE)]
 """Where a secret is kept: `env:NAME`, `file:PATH`, `vault:PATH#KEY` or `block:NAME` (a Prefect Secret block)."""
 
-Address = Annotated[str, StringConstraints(pattern=r"^(https?://.+|env:[A-Z][A-Z0-9_]*)$")]
+Address = Annotated[str, StringConstraints(pattern=ADDRESS)]
 """A URL, or `env:NAME` where the environment says which."""
+
+Phone = Annotated[str, StringConstraints(pattern=PHONE)]
+"""A telephone number as E.164 writes it: `+`, country, number."""
 
 GateKind = Literal["contain", "inform", "restore", "destroy"]
 """What an action does: contain (reversible, at once), inform, restore, destroy (cannot be undone)."""
+
+Span = Annotated[Duration, Field(gt=timedelta())]
+"""A duration longer than nothing."""
 
 
 class _Strict(BaseModel):
@@ -52,18 +67,18 @@ class _Strict(BaseModel):
 class Answer(_Strict):
     """What a healthy service answers: a status, and parts of its JSON or text."""
 
-    status: int = Field(default=200, ge=100, le=599)
-    json_has: dict[str, Any] = Field(default={}, alias="json")
-    text: str = ""
+    status: int = Field(default=200, ge=100, le=599, description="HTTP status of a good answer")
+    json_has: dict[str, Any] = Field(default={}, alias="json", description="what the JSON must hold, at least")
+    text: str = Field(default="", description="what the text must contain")
 
 
 class Request(_Strict):
     """One request of a journey, and what it must answer."""
 
-    request: Annotated[str, StringConstraints(pattern=r"^(GET|HEAD|POST|PUT|PATCH|DELETE) /\S*$")]
-    json_body: dict[str, Any] | list[Any] | None = Field(default=None, alias="json")
-    headers: dict[str, str] = {}
-    answers: Answer = Answer()
+    request: str = Field(pattern=REQUEST, description="method and path, for example `POST /api/checkout`")
+    json_body: dict[str, Any] | list[Any] | None = Field(default=None, alias="json", description="body, sent as JSON")
+    headers: dict[str, str] = Field(default={}, description="headers to send; a secret in them is a reference")
+    answers: Answer = Field(default=Answer(), description="what a good answer looks like; by default status 200")
 
     @property
     def method(self) -> str:
@@ -83,37 +98,37 @@ Journey = Annotated[tuple[Request, ...], Field(min_length=1)]
 class Verify(_Strict):
     """When a service counts as healthy again: this many rounds in a row, this far apart, p95 under the bound."""
 
-    passes: int = Field(default=20, ge=1)
-    every: Duration = Field(default="15s", validate_default=True)
-    p95: Duration = Field(default="3s", validate_default=True)
-    give_up_after: Duration = Field(default="10m", validate_default=True)
+    passes: int = Field(default=20, ge=1, description="rounds of all journeys in a row that must pass")
+    every: Span = Field(default="15s", validate_default=True, description="time from one round to the next")
+    p95: Span = Field(default="3s", validate_default=True, description="95 of 100 requests must be quicker")
+    give_up_after: Span = Field(default="10m", validate_default=True, description="then the proof has failed")
 
 
 class Repository(_Strict):
-    """Where the code lives. `url` is anything git can clone, or `env:NAME`."""
+    """Where the code lives."""
 
-    url: str
-    branch: str = "main"
+    url: Text = Field(description="anything git can clone, or `env:NAME`")
+    branch: Text = Field(default="main", description="the branch that is released")
 
 
 class GitHubReleases(_Strict):
     """Releases that a pipeline makes of what is pushed, recorded as GitHub deployments."""
 
-    by: Literal["github"]
-    url: Address = "https://api.github.com"
-    repository: Annotated[str, StringConstraints(pattern=r"^[\w.-]+/[\w.-]+$")]
-    environment: str = "production"
-    token: Reference
+    by: Literal["github"] = Field(description="who releases: `github` or `vercel`")
+    url: Address = Field(default="https://api.github.com", description="address of the API, or `env:NAME`")
+    repository: str = Field(pattern=REPOSITORY, description="`owner/name`")
+    environment: Text = Field(default="production", description="the GitHub environment that users see")
+    token: Reference = Field(description="reference to a token that may read and write deployments")
 
 
 class VercelReleases(_Strict):
     """Releases on Vercel: rolled back by deployment id."""
 
-    by: Literal["vercel"]
-    url: Address = "https://api.vercel.com"
-    project: str
-    team: str = ""
-    token: Reference
+    by: Literal["vercel"] = Field(description="who releases: `github` or `vercel`")
+    url: Address = Field(default="https://api.vercel.com", description="address of the API, or `env:NAME`")
+    project: Text = Field(description="id or name of the project")
+    team: str = Field(default="", description="id of the team; empty for a personal account")
+    token: Reference = Field(description="reference to a token that may promote and roll back")
 
 
 Releases = Annotated[GitHubReleases | VercelReleases, Field(discriminator="by")]
@@ -122,77 +137,79 @@ Releases = Annotated[GitHubReleases | VercelReleases, Field(discriminator="by")]
 class Switchboard(_Strict):
     """The small document outside the service that says normal or maintenance."""
 
-    url: Address
-    token: Reference
+    url: Address = Field(description="address of the document, or `env:NAME`")
+    token: Reference = Field(description="reference to a token that may read and replace the document")
 
 
 class Tickets(_Strict):
     """Where tickets are filed."""
 
-    by: Literal["github"]
-    url: Address = "https://api.github.com"
-    repository: str
-    token: Reference
-    labels: tuple[str, ...] = ("incident",)
+    by: Literal["github"] = Field(description="who keeps the tickets: `github`")
+    url: Address = Field(default="https://api.github.com", description="address of the API, or `env:NAME`")
+    repository: str = Field(pattern=REPOSITORY, description="`owner/name`")
+    token: Reference = Field(description="reference to a token that may read and write issues")
+    labels: tuple[str, ...] = Field(default=("incident",), description="labels put on every ticket")
 
 
 class Build(_Strict):
     """How to start and test the service from a checkout; `{python}`, `{port}` and `{release}` are filled in."""
 
-    serve: Annotated[tuple[str, ...], Field(min_length=1)]
-    test: Annotated[tuple[str, ...], Field(min_length=1)] = ("{python}", "-m", "pytest", "-q")
-    source: str = "."
-    environment: dict[str, str] = {}
+    serve: tuple[str, ...] = Field(min_length=1, description="command that starts the service, word by word")
+    test: tuple[str, ...] = Field(
+        default=("{python}", "-m", "pytest", "-q"), min_length=1, description="runs the tests"
+    )
+    source: Text = Field(default=".", description="folder of the checkout that counts as covered")
+    environment: dict[str, str] = Field(default={}, description="variables for both commands")
 
 
 class Service(_Strict):
     """One service: what users do with it, and where its levers are."""
 
-    url: Address
-    health: str = "/healthz"
-    journeys: Annotated[dict[Name, Journey], Field(min_length=1)]
-    features: dict[Name, Journey] = {}
-    verify: Verify = Verify()
-    maintenance_bypass: Reference | None = None
-    repository: Repository
-    releases: Releases
-    switchboard: Switchboard
-    tickets: Tickets
-    build: Build | None = None
+    url: Address = Field(description="what a customer opens, or `env:NAME`; probes go here, from outside")
+    health: str = Field(default="/healthz", pattern=PATH, description="path that says which release answers")
+    journeys: dict[Name, Journey] = Field(min_length=1, description="primary journeys: one that fails is Defcon 1")
+    features: dict[Name, Journey] = Field(default={}, description="secondary: one that fails is Defcon 2")
+    verify: Verify = Field(default=Verify(), description="when the service counts as healthy again")
+    maintenance_bypass: Reference | None = Field(default=None, description="token that passes the maintenance page")
+    repository: Repository = Field(description="where the code lives")
+    releases: Releases = Field(description="how it is released and rolled back")
+    switchboard: Switchboard = Field(description="the document that says normal or maintenance")
+    tickets: Tickets = Field(description="where tickets are filed")
+    build: Build | None = Field(default=None, description="how to start and test a checkout, for the analysis")
 
 
 class Proof(_Strict):
     """How a person proves who they are."""
 
-    totp: Reference
+    totp: Reference = Field(description="reference to the base32 secret of their one-time codes")
 
 
 class Person(_Strict):
     """Somebody who is told, asked, or both."""
 
-    name: str
-    role: str
-    sms: str | None = None
-    call: str | None = None
-    proof: Proof | None = None
-    deputy: Name | None = None
+    name: Text = Field(description="as it stands in the record")
+    role: Text = Field(description="for example CTO or senior developer")
+    sms: Phone | None = Field(default=None, description="mobile number, E.164, in quotes")
+    call: Phone | None = Field(default=None, description="number to call, E.164, in quotes")
+    proof: Proof | None = Field(default=None, description="how they prove who they are; whoever decides needs one")
+    deputy: Name | None = Field(default=None, description="who is asked when they stay silent")
 
 
 class LevelRule(_Strict):
     """What a level authorises, and who decides."""
 
-    means: str
-    decision_makers: Annotated[tuple[Name, ...], Field(min_length=1)]
-    authorised: Annotated[tuple[str, ...], Field(min_length=1)]
+    means: Text = Field(description="what has to be true for this level")
+    decision_makers: tuple[Name, ...] = Field(min_length=1, description="people who decide, in the order of asking")
+    authorised: tuple[str, ...] = Field(min_length=1, description="actions that may run at this level")
 
 
 class Gate(_Strict):
     """Who is asked before an action of this kind, how long, and what silence means."""
 
-    ask: Literal["nobody", "decision maker", "two people"]
-    deputy_after: Duration = Field(default="3m", validate_default=True)
-    wait: Duration = Field(default="15m", validate_default=True)
-    silence: Literal["stop", "proceed"] = "stop"
+    ask: Literal["nobody", "decision maker", "two people"] = Field(description="who must agree")
+    deputy_after: Span = Field(default="3m", validate_default=True, description="silence after which deputies join")
+    wait: Span = Field(default="15m", validate_default=True, description="silence after which the gate closes")
+    silence: Literal["stop", "proceed"] = Field(default="stop", description="what happens when nobody answers")
 
     @property
     def needed(self) -> int:
@@ -203,74 +220,79 @@ class Gate(_Strict):
 class Messages(_Strict):
     """How messages and calls go out."""
 
-    by: Literal["twilio"]
-    url: Address = "https://api.twilio.com"
-    account: Reference
-    token: Reference
-    sender: str
+    by: Literal["twilio"] = Field(description="who carries them: `twilio`")
+    url: Address = Field(default="https://api.twilio.com", description="address of the API, or `env:NAME`")
+    account: Reference = Field(description="reference to the account's SID")
+    token: Reference = Field(description="reference to the account's token")
+    sender: Phone = Field(description="number they come from, E.164, in quotes")
 
 
 class Basic(_Strict):
     """Name and password of HTTP basic authentication."""
 
-    user: str
-    password: Reference
+    user: Text = Field(description="the user's name")
+    password: Reference = Field(description="reference to the password")
 
 
 class AlertRoute(_Strict):
     """Alerts with all these labels start this playbook on this service at this level."""
 
-    when: dict[str, str]
-    start: Name
-    service: Name | None = None
-    level: Level = Level.CRITICAL
+    when: dict[str, str] = Field(description="labels an alert must carry, all of them")
+    start: Name = Field(description="playbook to start, in kebab-case")
+    service: Name | None = Field(default=None, description="by default what the alert's label `service` says")
+    level: Level = Field(default=Level.CRITICAL, description="level of the incident: 1, 2 or 3")
 
 
 class AlertSender(_Strict):
     """A sender of alerts, how it proves itself (either way counts), and what its alerts mean."""
 
-    bearer: tuple[Reference, ...] = ()
-    basic: Basic | None = None
-    routes: tuple[AlertRoute, ...] = ()
+    bearer: tuple[Reference, ...] = Field(default=(), description="references to tokens; two during a rotation")
+    basic: Basic | None = Field(default=None, description="name and password, for senders without tokens")
+    routes: tuple[AlertRoute, ...] = Field(default=(), description="what its alerts start; the first that fits")
 
     @model_validator(mode="after")
     def _has_a_secret(self) -> Self:
         if not self.bearer and self.basic is None:
-            msg = "a sender without a secret would let anybody start playbooks; give bearer or basic"
-            raise ValueError(msg)
+            raise ValueError("a sender without a secret would let anybody start playbooks; give bearer or basic")
         return self
 
 
 class Law(_Strict):
     """Where the company is bound, and as what."""
 
-    jurisdictions: tuple[str, ...] = ()
-    roles: tuple[Literal["controller", "processor"], ...] = ()
+    jurisdictions: tuple[str, ...] = Field(default=(), description="for example EU or US-CA")
+    roles: tuple[Literal["controller", "processor"], ...] = Field(default=(), description="roles under data law")
 
 
 class Drill(_Strict):
     """A rehearsal: which playbook, when (cron), against what."""
 
-    playbook: Name
-    service: Name
-    cron: str
-    against: Literal["sandbox"] = "sandbox"
+    playbook: Name = Field(description="playbook to rehearse, in kebab-case")
+    service: Name = Field(description="service to rehearse it on")
+    cron: Text = Field(description="when, as five cron fields, UTC: `0 10 * * 2` is Tuesdays at ten")
+    against: Literal["sandbox"] = Field(default="sandbox", description="where: `sandbox`")
 
 
 class Protocol(_Strict):
     """Everything that protocol.yaml says."""
 
-    version: Literal[1]
-    company: str
-    services: Annotated[dict[Name, Service], Field(min_length=1)]
-    people: Annotated[dict[Name, Person], Field(min_length=1)]
-    stakeholders: tuple[Name, ...] = ()
-    messages: Messages
-    levels: dict[Level, LevelRule]
-    gates: dict[GateKind, Gate]
-    alerts: dict[Name, AlertSender] = {}
-    law: Law = Law()
-    drills: tuple[Drill, ...] = ()
+    version: Literal[1] = Field(description="version of this format: 1")
+    company: Text = Field(description="as it stands in messages")
+    services: dict[Name, Service] = Field(min_length=1, description="what is run, by name")
+    people: dict[Name, Person] = Field(min_length=1, description="who is told or asked, by short name")
+    stakeholders: tuple[Name, ...] = Field(default=(), description="people told by SMS, and by call")
+    messages: Messages = Field(description="how messages and calls go out")
+    levels: dict[Level, LevelRule] = Field(
+        description="the Defcon matrix: who decides and what may be done, for 1, 2 and 3",
+        json_schema_extra={"propertyNames": {"enum": ["1", "2", "3"]}, "required": ["1", "2", "3"]},
+    )
+    gates: dict[GateKind, Gate] = Field(
+        description="who is asked before each kind of action: contain, inform, restore, destroy",
+        json_schema_extra={"required": ["contain", "inform", "restore", "destroy"]},
+    )
+    alerts: dict[Name, AlertSender] = Field(default={}, description="who may send alerts, by name of the sender")
+    law: Law = Field(default=Law(), description="where the company is bound")
+    drills: tuple[Drill, ...] = Field(default=(), description="rehearsals, and when")
 
     def level_that_authorises(self, action: str) -> Level | None:
         """Return the mildest level at which an action may run, or None."""

@@ -1,18 +1,19 @@
 """Votes: one check for every way to decide. The page, the command line and Prefect's form all end here."""
 
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Literal
+from typing import Any, Literal
 
 from crisis.domain.clock import utc_now
-from crisis.domain.decision import Decision, Gate, fold_gates
+from crisis.domain.decision import Decision, Gate, Outcome, fold_gates
 from crisis.domain.person import STRIKES, fold_strikes, locked_until, matching_step
 from crisis.domain.protocol import Protocol
 from crisis.errors import JournalError
 from crisis.journal.store import AlreadyRecordedError, Journal
 from crisis.settings import read_reference
 
-__all__ = ["NO", "Answer", "RefusedVote", "cast", "open_gates", "settle"]
+__all__ = ["NO", "Answer", "RefusedVote", "cast", "decide_by_silence", "open_gates", "settle"]
 
 NO = "no"
 """The answer that declines a plan; any other answer is the name of one of its choices."""
@@ -91,19 +92,16 @@ def decide_by_silence(journal: Journal, gate: Gate) -> Decision:
     """Record the stated outcome of silence, unless somebody answered in the last instant."""
     proceed = gate.silence == "proceed"
     choice = gate.plan.choices[0].name if proceed else ""
-    outcome = "silence: proceed" if proceed else "silence: stop"
+    outcome: Outcome = "silence: proceed" if proceed else "silence: stop"
     return _decide(journal, gate, outcome, choice, [], "nobody answered in time")
 
 
-def _decide(journal: Journal, gate: Gate, outcome: str, choice: str, by: list[str], reason: str) -> Decision:
-    body = {"run": gate.run, "gate": gate.name, "hash": gate.plan.hash, "outcome": outcome, "choice": choice}
+def _decide(journal: Journal, gate: Gate, outcome: Outcome, choice: str, by: list[str], reason: str) -> Decision:  # noqa: PLR0917
+    body: dict[str, Any] = {"run": gate.run, "gate": gate.name, "hash": gate.plan.hash, "outcome": outcome}
+    body |= {"choice": choice, "by": by, "reason": reason}
     key = f"decided:{gate.run}:{gate.name}:{gate.plan.hash}"
-    try:
-        journal.append(
-            gate.incident, "decided", by[0] if by else "silence", {**body, "by": by, "reason": reason}, key=key
-        )
-    except AlreadyRecordedError:
-        pass  # somebody was faster: theirs is the one outcome, and it is read back below
+    with suppress(AlreadyRecordedError):  # somebody was faster: theirs is the one outcome, read back below
+        journal.append(gate.incident, "decided", by[0] if by else "silence", body, key=key)
     decision = fold_gates(journal.entries(gate.incident))[gate.run, gate.name].decision
     if decision is None:
         raise JournalError(f"{gate.incident} {gate.name}", wanted="the decision on record", saw="none")
@@ -113,20 +111,17 @@ def _decide(journal: Journal, gate: Gate, outcome: str, choice: str, by: list[st
 def _does_not_fit(current: Gate | None, shown: Gate, answer: Answer, now: datetime) -> str | None:
     if current is None:
         return "there is no such question"
-    if current.decision is not None:
-        return f"this was decided already: {current.decision.outcome}"
-    if current.plan.hash != shown.plan.hash:
-        return "the plan has changed since you opened it; read it again"
-    if now > current.deadline:
-        return "the time to answer is over"
-    if answer.answer != NO and current.plan.choice(answer.answer) is None:
-        known = ", ".join([choice.name for choice in current.plan.choices] + [NO])
-        return f"{answer.answer[:40]!r} is no answer to this; say one of: {known}"
-    if answer.who == current.requester:
-        return "who started the run cannot approve it"
-    if answer.who not in current.people:
-        return f"{answer.who[:40]!r} is not asked; asked are: {', '.join(current.people)}"
-    return None
+    known = [choice.name for choice in current.plan.choices] + [NO]
+    decided = current.decision.outcome if current.decision is not None else ""
+    checks = (
+        (bool(decided), f"this was decided already: {decided}"),
+        (current.plan.hash != shown.plan.hash, "the plan has changed since you opened it; read it again"),
+        (now > current.deadline, "the time to answer is over"),
+        (answer.answer not in known, f"{answer.answer[:40]!r} is no answer to this; say one of: {', '.join(known)}"),
+        (answer.who == current.requester, "who started the run cannot approve it"),
+        (answer.who not in current.people, f"{answer.who[:40]!r} is not asked; asked are: {', '.join(current.people)}"),
+    )
+    return next((because for fails, because in checks if fails), None)
 
 
 def _unproved(journal: Journal, protocol: Protocol, gate: Gate, answer: Answer, now: datetime) -> str | None:

@@ -79,6 +79,11 @@ class Leases:
         with self.database.reading() as connection:
             return [_lease(row) for row in connection.execute(wanted)]
 
+    def open(self) -> list[Lease]:
+        """Return the runs that have not ended, driven or not."""
+        with self.database.reading() as connection:
+            return [_lease(row) for row in connection.execute(select(LEASES).where(LEASES.c.ended.is_(None)))]
+
     def _set(self, lease: Lease, **values: Any) -> bool:
         mine = update(LEASES).where(LEASES.c.run == lease.run, LEASES.c.epoch == lease.epoch).values(**values)
         with self.database.writing() as connection:

@@ -1,0 +1,5 @@
+"""Run `python -m crisis`."""
+
+from crisis.cli import main
+
+main()

@@ -1,0 +1,162 @@
+"""Drill: start world and stack, rehearse, print the scorecard, leave a report."""
+
+import signal
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import FrameType
+from typing import NoReturn
+
+from rich.console import Console
+from rich.panel import Panel
+from rich.text import Text
+
+from crisis.domain.decision import Gate
+from crisis.domain.incident import fold_incident
+from crisis.domain.picture import draw_timeline
+from crisis.domain.protocol import Person
+from crisis.domain.report import write_report
+from crisis.domain.scorecard import fold_scorecard
+from crisis.domain.timeline import say_person
+from crisis.drill.rehearsal import Outcome, rehearse
+from crisis.drill.show import Show, scorecard_table
+from crisis.drill.stack import Stack
+from crisis.errors import ProtocolError, UnprovenError
+from crisis.journal.lease import Leases
+from crisis.journal.store import Journal
+from crisis.protocol_file import load_protocol
+from crisis.sandbox.world import World
+from crisis.settings import Settings
+
+__all__ = ["run_drill"]
+
+_SCENARIOS = ("bad-deploy",)
+_HOLD_SECONDS = 20.0
+
+
+def run_drill(settings: Settings, scenario: str, who: str, hold: float | None, console: Console) -> None:
+    """
+    Rehearse a playbook from alert to report.
+
+    Raises UnprovenError when the drill did not end in a recovery. Everything it started ends with it.
+    """
+    if scenario not in _SCENARIOS:
+        raise ProtocolError(f"scenario {scenario!r}", wanted=f"one of: {', '.join(_SCENARIOS)}", saw="an unknown one")
+    if who not in ("me", "simulated"):
+        raise ProtocolError(f"--who {who}", wanted="me or simulated", saw="another word")
+    protocol = load_protocol(settings.protocol_file)
+    show = Show(console, protocol.people)
+    home = (settings.home / "drill").resolve()
+    began = time.monotonic()
+    journal = Journal.open(f"sqlite:///{home / 'journal.db'}")
+    _abandon(journal)
+    with _ends_in_order(), _ground(home, settings.project, show) as (world, stack):
+        show.say(f"the shop    {world.shop_url}")
+        show.say(f"Prefect UI  {stack.prefect}")
+        show.say("a developer pushes a release that passes its tests and breaks the checkout", "bold")
+        show.wait("the release goes out; the prober watches")
+
+        def ask(gate: Gate, page: str) -> None:
+            _ask(gate, page, world, protocol.people, show, mine=who == "me")
+
+        outcome = rehearse(world, stack, journal, simulated=who != "me", show=show.entry, ask=ask)
+        show.close()
+        folder = _leave(home, outcome)
+        _sum_up(console, outcome, folder, stack, time.monotonic() - began)
+        _hold(console, _HOLD_SECONDS if hold is None and sys.stdin.isatty() else hold or 0.0)
+    journal.close()
+    if fold_scorecard(outcome.entries).outcome != "recovered":
+        raise UnprovenError("drill", wanted="a recovery", saw="another end", then=f"read {folder / 'report.md'}")
+
+
+def _abandon(journal: Journal) -> None:
+    """Close what an interrupted drill left open: its shop is gone, and a new stack would go on with it."""
+    leases = Leases(journal.database, 1.0)
+    for lease in leases.open():
+        leases.end(lease, "abandoned")
+    for name in journal.incidents():
+        if name.startswith("INC-") and fold_incident(name, journal.entries(name)).ended_at is None:
+            body = {"run": "", "playbook": "", "outcome": "abandoned", "says": "the drill was interrupted"}
+            journal.append(name, "ended", "drill", body)
+
+
+@contextmanager
+def _ground(home: Path, project: Path, show: Show) -> Iterator[tuple[World, Stack]]:
+    show.wait("starting shop, vendors, receiver and Prefect")
+    with World.start() as world, Stack(home, world.env, project.resolve()) as stack:
+        stack.wait()
+        yield world, stack
+        show.close()
+
+
+@contextmanager
+def _ends_in_order() -> Iterator[None]:
+    """Make SIGTERM end the drill as Ctrl-C does: with everything it started."""
+
+    def interrupt(_number: int, _frame: FrameType | None) -> NoReturn:
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGTERM, interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _ask(gate: Gate, page: str, world: World, people: dict[str, Person], show: Show, *, mine: bool) -> None:
+    if not mine:
+        show.say(f"{say_person(gate.people[0], people)} opens {page}", "dim")
+        return
+    who = gate.people[0]
+    text = Text()
+    text.append(f"You are {say_person(who, people)}. Open this page and decide:\n\n")
+    text.append(f"{page}\n\n", style="bold underline")
+    text.append(f"One-time code of {who}: ")
+    text.append(world.one_time_code(who), style="bold")
+    text.append("  (new every 30 s; this drill plays your authenticator)")
+    show.close()
+    show.console.print(Panel(text, title="Your decision", border_style="yellow"))
+    show.wait(f"waiting for you to decide as {who}")
+
+
+def _leave(home: Path, outcome: Outcome) -> Path:
+    folder = home / "reports" / outcome.incident
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "report.md").write_text(write_report(outcome.entries), encoding="utf-8")
+    (folder / "timeline.svg").write_text(draw_timeline(outcome.entries, outcome.incident), encoding="utf-8")
+    return folder
+
+
+def _sum_up(console: Console, outcome: Outcome, folder: Path, stack: Stack, seconds: float) -> None:
+    shoppers = outcome.world["shoppers"]
+    score = fold_scorecard(outcome.entries)
+    console.print()
+    console.print(scorecard_table(score, shoppers["failed"], shoppers["turned_away"], shoppers["ok"]))
+    run = next((entry.run for entry in outcome.entries if entry.kind == "started"), "")
+    here = Path.cwd()
+    lines = {
+        "Prefect UI": f"{stack.prefect}/runs/flow-run/{run}",
+        "incident": f"{stack.receiver}/incidents/{outcome.incident}",
+        "timeline": str(_near(folder / "timeline.svg", here)),
+        "report": str(_near(folder / "report.md", here)),
+        "verify it": f"crisis verify {outcome.incident} --home {_near(folder.parents[1], here)}",
+        "took": f"{seconds:.0f} s",
+    }
+    for name, what in lines.items():
+        console.print(f"{name:>12}  {what}", soft_wrap=True, highlight=False)
+
+
+def _near(path: Path, here: Path) -> Path:
+    return path.relative_to(here) if path.is_relative_to(here) else path
+
+
+def _hold(console: Console, seconds: float) -> None:
+    if seconds <= 0:
+        return
+    console.print(f"\nEverything stays up for {seconds:.0f} s (Ctrl-C ends it now).", style="dim")
+    try:
+        time.sleep(seconds)
+    except KeyboardInterrupt:
+        console.print("ended", style="dim")

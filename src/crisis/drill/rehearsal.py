@@ -1,0 +1,113 @@
+"""Rehearsal: break the sandbox shop, let the stack respond, and measure people and system."""
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from crisis.domain.clock import utc_now
+from crisis.domain.decision import Gate
+from crisis.domain.entry import Entry
+from crisis.drill.people import answer_page
+from crisis.drill.stack import Stack
+from crisis.engine.votes import open_gates
+from crisis.errors import CrisisError, UnprovenError
+from crisis.journal.store import Journal
+from crisis.sandbox.world import World
+
+__all__ = ["Outcome", "rehearse"]
+
+_GIVE_UP_SECONDS = 180
+_SHOPPERS_PER_SECOND = 4
+_READS_SECONDS = 1.5
+
+
+@dataclass
+class Outcome:
+    """What a rehearsal left: the incident's entries, the world at its end, and the moments seen from outside."""
+
+    incident: str
+    entries: list[Entry]
+    world: dict[str, Any]
+    broke_at: datetime
+    head: tuple[int, str] | None = None
+
+
+@dataclass
+class _Watch:
+    """Follows the journal and hands every new entry on."""
+
+    journal: Journal
+    known: set[str]
+    incident: str = ""
+    seen: int = 0
+    entries: list[Entry] = field(default_factory=list)
+
+    def new(self) -> Iterator[Entry]:
+        if not self.incident:
+            fresh = [name for name in self.journal.incidents() if name.startswith("INC-") and name not in self.known]
+            self.incident = fresh[0] if fresh else ""
+        for entry in self.journal.entries(self.incident, self.seen) if self.incident else ():
+            self.seen = entry.seq
+            self.entries.append(entry)
+            yield entry
+
+
+def rehearse(
+    world: World,
+    stack: Stack,
+    journal: Journal,
+    *,
+    simulated: bool,
+    show: Callable[[Entry], None],
+    ask: Callable[[Gate, str], None],
+) -> Outcome:
+    """
+    Break the shop with a bad release and follow the incident to its end.
+
+    `show` gets each journal entry as it is written. `ask` gets each question with the page that answers it; a
+    simulated decision maker answers by herself. Raises UnprovenError when nothing ended within three minutes.
+    """
+    watch = _Watch(journal, set(journal.incidents()))
+    world.alert(f"{stack.receiver}/alerts/alertmanager")
+    world.shoppers(_SHOPPERS_PER_SECOND)
+    broke_at = utc_now()
+    world.push_bad_release()
+    asked: set[str] = set()
+    until = time.monotonic() + _GIVE_UP_SECONDS
+    while time.monotonic() < until:
+        for entry in watch.new():
+            show(entry)
+            if entry.kind == "ended":
+                _let_shoppers_back(world)
+                return Outcome(watch.incident, watch.entries, world.state(), broke_at, journal.head(watch.incident))
+        for gate in open_gates(journal, watch.incident) if watch.incident else ():
+            if gate.plan.hash not in asked:
+                asked.add(gate.plan.hash)
+                _put(gate, stack, world, simulated=simulated, ask=ask)
+        time.sleep(0.05)
+    raise UnprovenError("drill", wanted="an end", saw=f"none within {_GIVE_UP_SECONDS} s", then=f"read {stack.log}")
+
+
+def _put(gate: Gate, stack: Stack, world: World, *, simulated: bool, ask: Callable[[Gate, str], None]) -> None:
+    page = f"{stack.receiver}/decide/{gate.incident}/{gate.run}/{gate.name}"
+    ask(gate, page)
+    if simulated:
+        threading.Thread(target=_simulate, args=(gate, page, world), name="decision maker", daemon=True).start()
+
+
+def _simulate(gate: Gate, page: str, world: World) -> None:
+    who, answer = gate.people[0], gate.plan.choices[0].name
+    reason = "The plan is clear, the good release is known."
+    try:
+        answer_page(page, who, answer, lambda: world.one_time_code(who), reads=_READS_SECONDS, reason=reason)
+    except CrisisError:
+        return  # the journal holds the refusal, and the ladder goes on without her
+
+
+def _let_shoppers_back(world: World) -> None:
+    """Wait until shoppers buy again, so that the count of those who could not is final."""
+    before = world.state()["shoppers"]["ok"]
+    world.wait_until(lambda state: state["shoppers"]["ok"] > before, seconds=15)

@@ -1,0 +1,140 @@
+"""Show: the journal as it grows, line by line, for people in front of a terminal."""
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+
+from rich.console import Console
+from rich.status import Status
+from rich.table import Table
+from rich.text import Text
+
+from crisis.domain.clock import say_duration
+from crisis.domain.entry import Entry
+from crisis.domain.protocol import Person
+from crisis.domain.scorecard import Scorecard
+from crisis.domain.timeline import say_name, say_person
+
+__all__ = ["Show", "scorecard_table"]
+
+_MARKS = {
+    "done": ("✔", "green"),
+    "none": ("=", "dim"),
+    "seen": ("◉", "cyan"),
+    "asked": ("?", "bold yellow"),
+    "escalated": ("?", "yellow"),
+    "voted": ("✎", "magenta"),
+    "decided": ("✔", "bold magenta"),
+    "vote refused": ("✘", "red"),
+    "retrying": ("↻", "yellow"),
+    "failed": ("✘", "bold red"),
+    "drifted": ("↻", "yellow"),
+    "alert": ("!", "bold red"),
+    "ended": ("■", "bold"),
+}
+
+
+class Show:
+    """Prints each entry with the time since the first, and says below what is being waited for."""
+
+    def __init__(self, console: Console, people: Mapping[str, Person]) -> None:
+        self.console, self.people = console, people
+        self.first: datetime | None = None
+        self._status: Status | None = None
+
+    def entry(self, entry: Entry) -> None:
+        """Print one entry, or, where something begins, say that it is under way."""
+        self.first = self.first or entry.time
+        if entry.kind == "intended":
+            self.wait(f"{say_name(str(entry.body['action']))} {entry.body['target']}")
+            return
+        mark, style = _MARKS.get(entry.kind, ("·", "default"))
+        bad = entry.kind == "seen" and not entry.body.get("ok") or bool(entry.body.get("error_kind"))
+        line = Text(f"{_since(entry.time - self.first):>9}  ", style="dim")
+        line.append(f"{mark} ", style="bold red" if bad else style)
+        line.append(f"{self._who(entry):<18.18} ", style="bold")
+        line.append(self._what(entry), style="red" if bad else "default")
+        self.console.print(line, soft_wrap=True)
+        if entry.kind == "asked":
+            names = " or ".join(say_person(who, self.people) for who in entry.body["people"])
+            self.wait(f"waiting for {names} to decide")
+        elif entry.kind in ("decided", "ended", "done", "none", "failed"):
+            self.wait("working")
+
+    def say(self, text: str, style: str = "default") -> None:
+        """Print a line of the drill itself."""
+        self.console.print(Text(f"{'':>9}  {text}", style=style), soft_wrap=True)
+
+    def wait(self, what: str) -> None:
+        """Say what is going on now; only where there is a terminal."""
+        if not self.console.is_terminal:
+            return
+        if self._status is None:
+            self._status = self.console.status(what)
+            self._status.start()
+        self._status.update(f"{what} …")
+
+    def close(self) -> None:
+        """Take the last waiting line away."""
+        if self._status is not None:
+            self._status.stop()
+            self._status = None
+
+    def _who(self, entry: Entry) -> str:
+        return say_person(entry.actor, self.people).split(" (")[0]
+
+    def _what(self, entry: Entry) -> str:
+        body = entry.body
+        name = say_name(str(body.get("action") or body.get("look") or ""))
+        says = str(body.get("note") or body.get("says") or body.get("error") or body.get("because") or "")
+        if entry.kind == "opened":
+            return f"Incident {entry.incident} opened: {body['summary']}"
+        if entry.kind == "alert":
+            return f"{body.get('summary')} ({body.get('status')})"
+        if entry.kind == "started":
+            return f"Playbook {body['playbook']} began" + (
+                f" again (start {body['start']})" if body["start"] > 1 else ""
+            )
+        if entry.kind == "level":
+            return f"Level {body['level']}: {says}"
+        if entry.kind == "asked":
+            return f"{body['plan']['title']}? plan {body['hash'][:8]}"
+        if entry.kind == "voted":
+            return f"says {body['answer']}: {body.get('reason') or 'no reason given'} ({body['how']})"
+        if entry.kind == "decided":
+            return f"{body['outcome']} {body.get('choice', '')}".strip()
+        if entry.kind == "ended":
+            return f"{body['outcome']}: {says}"
+        return f"{name}: {says}" if name else says
+
+
+def scorecard_table(score: Scorecard, failed: int, turned_away: int, bought: int) -> Table:
+    """Lay out a drill's scorecard."""
+    table = Table(title="Scorecard", title_style="bold", min_width=52)
+    table.add_column("what")
+    table.add_column("measured", justify="right")
+    rows = {
+        "alert → first action": score.first_action,
+        "alert → maintenance page": score.maintenance_on,
+        "alert → decision maker asked": score.asked,
+        "asked → decided": score.decision,
+        "decision → next step": score.next_step,
+        "decision → revert pushed": score.reverted,
+        "alert → healthy": score.healthy,
+        "alert → open to users": score.maintenance_off,
+    }
+    for what, length in rows.items():
+        table.add_row(what, say_duration(length) if length is not None else "—")
+    table.add_section()
+    table.add_row("users who met an error", str(failed))
+    table.add_row("users who met the maintenance page", str(turned_away))
+    table.add_row("users who bought", str(bought))
+    table.add_row("steps retried", str(score.retries))
+    table.add_row("runs restarted", str(score.restarts))
+    table.add_row("still in force", ", ".join(measure.action for measure in score.open_measures) or "nothing")
+    good = score.outcome == "recovered"
+    table.add_row("outcome", Text(score.outcome or "open", style="bold green" if good else "bold red"))
+    return table
+
+
+def _since(length: timedelta) -> str:
+    return f"+{length.total_seconds():.2f} s"

@@ -1,0 +1,111 @@
+"""Stack: a `crisis up` of its own, started and ended as a whole."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import time
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from crisis.errors import UnprovenError
+from crisis.sandbox.tether import command
+from crisis.settings import host_environment
+
+__all__ = ["Stack"]
+
+_START_SECONDS = 90
+_STOP_SECONDS = 15
+
+
+class Stack:
+    """Receiver, responder and Prefect on free ports. It is a process group, so that it can be killed as one."""
+
+    def __init__(self, home: Path, environment: dict[str, str], project: Path) -> None:
+        self.home, self.project = home, project
+        self.port, self.prefect_port = _free_port(), _free_port()
+        self.receiver = f"http://127.0.0.1:{self.port}"
+        self.prefect = f"http://127.0.0.1:{self.prefect_port}"
+        self._environment = host_environment(
+            **environment,
+            CRISIS_HOME=str(home),
+            CRISIS_PROJECT=str(project),
+            CRISIS_PORT=str(self.port),
+            CRISIS_PREFECT_PORT=str(self.prefect_port),
+            CRISIS_SCHEDULES="false",
+            CRISIS_DRILL="true",
+        )
+        self._environment.pop("PREFECT_API_URL", None)
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    @property
+    def log(self) -> Path:
+        """What the stack says."""
+        return self.home / "up.log"
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """The environment that `crisis` commands need to reach this stack."""
+        return dict(self._environment)
+
+    def start(self) -> None:
+        """Start the stack; it does not outlive this process."""
+        self.home.mkdir(parents=True, exist_ok=True)
+        (self.home / "up.json").unlink(missing_ok=True)
+        with self.log.open("ab") as log:
+            self._process = subprocess.Popen(
+                command("crisis", "up"),
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                env=self._environment,
+                cwd=self.project,
+                start_new_session=True,
+            )
+
+    def wait(self) -> dict[str, Any]:
+        """Wait until playbooks can start; return where what is served."""
+        until = time.monotonic() + _START_SECONDS
+        while time.monotonic() < until:
+            if (self.home / "up.json").exists():
+                return dict(json.loads((self.home / "up.json").read_text(encoding="utf-8")))
+            if self._process is None or self._process.poll() is not None:
+                break
+            time.sleep(0.02)
+        last = self.log.read_text(encoding="utf-8", errors="replace").strip().splitlines()[-1:]
+        raise UnprovenError("crisis up", wanted="a stack that serves", saw="".join(last) or "nothing")
+
+    def kill(self) -> None:
+        """Kill every process of the stack at once, as a power cut would."""
+        if self._process is not None:
+            os.killpg(self._process.pid, signal.SIGKILL)
+            self._process.wait()
+            self._process = None
+
+    def stop(self) -> None:
+        """End the stack in order; kill what is left after a while."""
+        if self._process is None:
+            return
+        self._process.terminate()
+        try:
+            self._process.wait(_STOP_SECONDS)
+            self._process = None
+        except subprocess.TimeoutExpired:
+            self.kill()
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])

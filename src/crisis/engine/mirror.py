@@ -1,0 +1,209 @@
+"""Mirror: what the Prefect UI shows of a run. The truth is the journal's; a Prefect that is away delays nothing."""
+
+import logging
+import queue
+import threading
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from typing import Any, Protocol
+from uuid import UUID
+
+from crisis.domain.entry import Entry
+
+__all__ = ["Form", "Mirror", "NoMirror", "PrefectMirror"]
+
+_POLL_SECONDS = 0.5
+
+
+class Form(Protocol):
+    """A question shown in the Prefect UI: its description, its fields, and who checks an answer."""
+
+    @property
+    def key(self) -> str:
+        """Names this question among those of the run."""
+        ...
+
+    @property
+    def description(self) -> str:
+        """What is asked, in Markdown."""
+        ...
+
+    @property
+    def schema(self) -> dict[str, Any]:
+        """The fields, as JSON Schema."""
+        ...
+
+    def answer(self, fields: Mapping[str, Any]) -> bool:
+        """Take what somebody sent with Resume; True when that settled the question."""
+        ...
+
+
+class Mirror(Protocol):
+    """What a run tells the Prefect UI."""
+
+    def say(self, entry: Entry) -> None:
+        """Write an entry to the run's log."""
+        ...
+
+    def show(self, key: str, kind: str, data: object, description: str = "") -> None:
+        """Show an artifact: `markdown`, `table`, `progress`."""
+        ...
+
+    def ask(self, form: Form) -> None:
+        """Show the run as paused, with a form."""
+        ...
+
+    def answered(self) -> None:
+        """Show the run as running again."""
+        ...
+
+    def close(self) -> None:
+        """Send what is still waiting, for a few seconds at most."""
+        ...
+
+
+class NoMirror:
+    """Shows nothing; for runs outside Prefect and for tests."""
+
+    def say(self, entry: Entry) -> None:
+        """Write nothing."""
+
+    def show(self, key: str, kind: str, data: object, description: str = "") -> None:
+        """Show nothing."""
+
+    def ask(self, form: Form) -> None:
+        """Ask nobody."""
+
+    def answered(self) -> None:
+        """Do nothing."""
+
+    def close(self) -> None:
+        """Do nothing."""
+
+
+class PrefectMirror:
+    """
+    Sends artifacts and the paused state from a thread of its own.
+
+    Every call returns at once; what cannot be sent within a few tries is dropped and logged.
+    """
+
+    def __init__(self, flow_run: UUID, logger: logging.Logger | logging.LoggerAdapter[Any]) -> None:
+        self._run, self._log = flow_run, logger
+        self._work: queue.Queue[Callable[[Any], None] | None] = queue.Queue()
+        self._form: Form | None = None
+        self._artifacts: dict[str, UUID] = {}
+        self._thread = threading.Thread(target=self._serve, name="prefect mirror", daemon=True)
+        self._thread.start()
+
+    def say(self, entry: Entry) -> None:
+        """Write an entry to the run's log in the Prefect UI."""
+        body = entry.body
+        parts = [body.get("action") or body.get("look") or body.get("gate"), body.get("target")]
+        parts.append(body.get("note") or body.get("says") or body.get("error") or body.get("outcome"))
+        self._log.info("%03d %s: %s", entry.seq, entry.kind, " · ".join(str(part) for part in parts if part))
+
+    def show(self, key: str, kind: str, data: object, description: str = "") -> None:
+        """Show an artifact under a key; a `progress` one is updated in place, others get a new version."""
+        self._work.put(lambda client: self._send(client, key, kind, data, description))
+
+    def ask(self, form: Form) -> None:
+        """Show the run as paused with a form, until `answered`."""
+        self._form = form
+        self._work.put(lambda client: self._pause(client, form))
+
+    def answered(self) -> None:
+        """Show the run as running again and forget the form."""
+        form, self._form = self._form, None
+        if form is not None:
+            self._work.put(lambda client: self._resume(client, form))
+
+    def close(self) -> None:
+        """Send what is waiting, for five seconds at most."""
+        self._work.put(None)
+        self._thread.join(timeout=5)
+
+    def _serve(self) -> None:
+        import httpx  # noqa: PLC0415
+        from prefect.client.orchestration import get_client  # noqa: PLC0415 - a second, paid off the critical path
+        from prefect.exceptions import PrefectHTTPStatusError  # noqa: PLC0415
+        from prefect.settings import PREFECT_CLIENT_MAX_RETRIES, temporary_settings  # noqa: PLC0415
+
+        with temporary_settings({PREFECT_CLIENT_MAX_RETRIES: 1}), get_client(sync_client=True) as client:
+            while True:
+                try:
+                    work = self._work.get(timeout=_POLL_SECONDS if self._form else None)
+                except queue.Empty:
+                    work = self._look
+                if work is None:
+                    return
+                try:
+                    work(client)
+                except (httpx.HTTPError, PrefectHTTPStatusError) as error:
+                    self._log.warning("Prefect did not take a view of this run: %s", type(error).__name__)
+
+    def _send(self, client: Any, key: str, kind: str, data: object, description: str) -> None:
+        from prefect.client.schemas.actions import ArtifactCreate, ArtifactUpdate  # noqa: PLC0415
+
+        if kind == "progress" and key in self._artifacts:
+            client.update_artifact(self._artifacts[key], ArtifactUpdate(data=data, description=description))
+            return
+        made = ArtifactCreate(key=key, type=kind, data=data, description=description, flow_run_id=self._run)
+        self._artifacts[key] = client.create_artifact(made).id
+
+    def _pause(self, client: Any, form: Form) -> None:
+        from prefect.input.run_input import keyset_from_base_key  # noqa: PLC0415
+        from prefect.client.schemas.objects import State  # noqa: PLC0415
+        from prefect.states import Paused  # noqa: PLC0415
+
+        if self._form is not form:
+            return  # answered in the meantime
+        keys = keyset_from_base_key(f"paused-{form.key}")
+        self._put_input(client, keys["schema"], form.schema)
+        self._put_input(client, keys["description"], form.description)
+        state: State[Any] = Paused(timeout_seconds=30 * 86400, pause_key=form.key)
+        state.state_details.run_input_keyset = {str(name): key for name, key in keys.items()}
+        client.set_flow_run_state(self._run, state, force=True)
+
+    def _put_input(self, client: Any, key: str, value: object) -> None:
+        import httpx  # noqa: PLC0415
+        import orjson  # noqa: PLC0415
+
+        # Written again after a restart of the run, when the old one still stands.
+        with suppress(httpx.HTTPStatusError):
+            client.delete_flow_run_input(self._run, key)
+        client.create_flow_run_input(flow_run_id=self._run, key=key, value=orjson.dumps(value).decode())
+
+    def _resume(self, client: Any, form: Form) -> None:
+        from prefect.states import Running  # noqa: PLC0415
+
+        self._take_response(client, form)
+        state = client.read_flow_run(self._run).state
+        if state is not None and state.is_paused():
+            client.set_flow_run_state(self._run, Running(), force=True)
+
+    def _look(self, client: Any) -> None:
+        form = self._form
+        if form is None:
+            return
+        state = client.read_flow_run(self._run).state
+        if state is None or not state.is_running():
+            return
+        # Somebody pressed Resume. That proves nothing: their answer goes through the same check as any other.
+        fields = self._take_response(client, form)
+        settled = form.answer(fields) if fields is not None else False
+        if not settled and self._form is form:
+            self._pause(client, form)
+
+    def _take_response(self, client: Any, form: Form) -> Mapping[str, Any] | None:
+        import httpx  # noqa: PLC0415
+        import orjson  # noqa: PLC0415
+
+        key = f"paused-{form.key}-response"
+        try:
+            fields = orjson.loads(client.read_flow_run_input(self._run, key))
+        except httpx.HTTPStatusError:
+            return None  # resumed without an answer
+        # A one-time code stands in it: it is spent now, and it does not stay in Prefect's database.
+        client.delete_flow_run_input(self._run, key)
+        return fields if isinstance(fields, dict) else None

@@ -1,0 +1,204 @@
+"""Playbook: a function that reads like the runbook, made a Prefect flow that can be killed and started again."""
+
+import inspect
+import os
+import socket
+import threading
+from collections.abc import Callable
+from contextlib import suppress
+from contextvars import ContextVar
+from functools import wraps
+from types import TracebackType
+from typing import Annotated, Any, Self
+from uuid import UUID
+
+from prefect import Flow, flow, get_run_logger
+from prefect.context import FlowRunContext
+from pydantic import Field, WithJsonSchema
+
+from crisis.domain.change import Change
+from crisis.domain.clock import utc_now
+from crisis.domain.level import Level
+from crisis.domain.report import write_report
+from crisis.domain.start import incident_id
+from crisis.domain.timeline import fold_timeline
+from crisis.engine.action import attempt
+from crisis.engine.mirror import PrefectMirror
+from crisis.engine.run import RECOVERED, RESPONDER, Run
+from crisis.errors import CrisisError, FencedError, JournalError, ProtocolError
+from crisis.journal.lease import Lease, Leases
+from crisis.journal.store import AlreadyRecordedError, Journal
+from crisis.protocol_file import load_protocol
+from crisis.settings import Settings
+
+__all__ = ["PLAYBOOKS", "ServiceName", "adopted_lease", "playbook"]
+
+adopted_lease: ContextVar[Lease | None] = ContextVar("crisis_lease", default=None)
+"""The lease that the responder took for the run it starts in this process."""
+
+PLAYBOOKS: dict[str, Flow[..., None]] = {}
+"""Every playbook by its kebab-case name."""
+
+
+def _names(of: str) -> dict[str, Any]:
+    # The form offers the known names; without a readable protocol it is plain text and the run says what is wrong.
+    try:
+        known = list(getattr(load_protocol(Settings().protocol_file), of))
+    except ProtocolError:
+        return {"type": "string"}
+    return {"type": "string", "enum": known}
+
+
+ServiceName = Annotated[str, WithJsonSchema({**_names("services"), "title": "Service"})]
+PersonName = Annotated[str, WithJsonSchema({**_names("people"), "title": "Person"})]
+
+_COMMON = {
+    "summary": (Annotated[str, Field(title="What do users see?")], ""),
+    "level": (Annotated[Level, Field(title="Defcon level: 1 critical, 2 degraded, 3 minor")], Level.CRITICAL),
+    "requester": (Annotated[PersonName | None, Field(title="Who are you? (you cannot approve your own run)")], None),
+    "incident": (Annotated[str | None, Field(title="Incident it belongs to")], None),
+    "source": (Annotated[str, Field(title="Started by")], "Prefect"),
+}
+
+
+def playbook(*, escalate: Callable[[str, str], Change]) -> Callable[[Callable[[str], None]], Flow[..., None]]:
+    """
+    Make a function of one service a playbook: a flow with a form, a journal and a lease.
+
+    escalate   the action that calls people when the playbook gives up: the service, and what is wrong.
+    """
+
+    def make(body: Callable[[str], None]) -> Flow[..., None]:
+        name = body.__name__.replace("_", "-")
+
+        signature = _signature(body)
+
+        @wraps(body)
+        def run(*args: Any, **kwargs: Any) -> None:
+            given = signature.bind(*args, **kwargs).arguments
+            service = str(given.pop("service"))
+            with _open(name, service, given) as opened:
+                try:
+                    body(service)
+                except FencedError:
+                    raise
+                except CrisisError as error:
+                    attempt(escalate, service, str(error))
+                    opened.end(type(error).__name__, str(error), error)
+                    raise
+                opened.end(RECOVERED, "every proof held")
+
+        run.__signature__ = signature  # type: ignore[attr-defined]
+        made: Flow[..., None] = flow(
+            name=name, flow_run_name=f"{name} {{service}}", persist_result=False, validate_parameters=True
+        )(run)
+        PLAYBOOKS[name] = made
+        return made
+
+    return make
+
+
+def _signature(body: Callable[[str], None]) -> inspect.Signature:
+    own = list(inspect.signature(body).parameters.values())
+    kind = inspect.Parameter.POSITIONAL_OR_KEYWORD
+    common = [
+        inspect.Parameter(name, kind, default=default, annotation=annotation)
+        for name, (annotation, default) in _COMMON.items()
+    ]
+    return inspect.Signature([*own, *common])
+
+
+def _open(name: str, service: str, given: dict[str, Any]) -> "_Opened":
+    settings = Settings()
+    protocol = load_protocol(settings.protocol_file)
+    if service not in protocol.services:
+        known = ", ".join(protocol.services)
+        raise ProtocolError(f"service {service!r}", wanted=f"one of: {known}", saw="an unknown one")
+    context = FlowRunContext.get()
+    if context is None or context.flow_run is None:
+        raise ProtocolError(name, wanted="to run as a Prefect flow", saw="a bare call", then=f"use `crisis run {name}`")
+    flow_run = context.flow_run
+    incident = given.get("incident") or incident_id(str(flow_run.id), flow_run.created or utc_now())
+    journal = Journal.open(settings.journal)
+    leases = Leases(journal.database, settings.lease)
+    lease = adopted_lease.get() or leases.take(
+        str(flow_run.id), incident, name, f"{socket.gethostname()}:{os.getpid()}", os.getpid()
+    )
+    if lease is None:
+        raise FencedError(f"run {flow_run.id}", wanted="a free lease", saw="one in use or ended", then="this one stops")
+    mirror = PrefectMirror(UUID(str(flow_run.id)), get_run_logger())
+    run = Run(str(flow_run.id), incident, name, journal, protocol, settings, lease, mirror)
+    opened = _Opened(run, leases)
+    opened.begin(service, given)
+    return opened
+
+
+class _Opened:
+    """A run between its first and its last entry: the lease is kept alive, the views are brought up to date."""
+
+    def __init__(self, run: Run, leases: Leases) -> None:
+        self.run, self.leases = run, leases
+        self._over = threading.Event()
+        self._heart = threading.Thread(target=self._beat, name="lease", daemon=True)
+
+    def begin(self, service: str, given: dict[str, Any]) -> None:
+        run = self.run
+        requester = given.get("requester")
+        opened = {"service": service, "summary": given.get("summary") or "no summary given", "playbook": run.playbook}
+        opened |= {"source": given.get("source", ""), "requester": requester, "drill": False}
+        level = Level(given.get("level", Level.CRITICAL))
+        self._once("opened", opened, "opened", requester)
+        self._once("level", {"level": int(level), "because": f"set when {run.playbook} began"}, "level:1", requester)
+        run.record("started", {"playbook": run.playbook, "start": run.lease.starts})
+
+    def _once(self, kind: str, body: dict[str, Any], key: str, requester: str | None) -> None:
+        with suppress(AlreadyRecordedError):  # the receiver opened it, or this run did before it was killed
+            self.run.record(kind, body, key=key, actor=requester or RESPONDER)
+
+    def end(self, outcome: str, says: str, error: CrisisError | None = None) -> None:
+        """Record the end once; a replay that ends again finds it recorded."""
+        with suppress(AlreadyRecordedError):
+            self.run.end(outcome, says, error)
+        self.leases.end(self.run.lease, outcome)
+
+    def __enter__(self) -> Self:
+        self._heart.start()
+        self.run.__enter__()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        if isinstance(error, Exception) and not isinstance(error, CrisisError):
+            # A fault in a playbook would fail the same way again: say so instead of starting over.
+            self.end("fault", f"{type(error).__name__} in the playbook; its log has the traceback")
+        self._over.set()
+        self._heart.join()
+        self.run.__exit__(kind, error, traceback)
+        self._publish()
+        self.run.mirror.close()
+        self.run.journal.close()
+
+    def _publish(self) -> None:
+        entries = self.run.entries()
+        rows = [
+            {"time": f"{row.time:%H:%M:%S}", "what": row.title, "how": row.detail} for row in fold_timeline(entries)
+        ]
+        key = self.run.incident.lower()
+        self.run.mirror.show(f"timeline-{key}", "table", rows, "What happened, from the journal")
+        self.run.mirror.show(f"report-{key}", "markdown", write_report(entries), "The report")
+        self.run.mirror.show(f"links-{key}", "markdown", self._links(), "Where to look")
+
+    def _links(self) -> str:
+        where = f"{self.run.settings.address}/incidents/{self.run.incident}"
+        return f"- [Incident]({where})\n- [Timeline picture]({where}/timeline.svg)\n- [Report]({where}/report.md)\n"
+
+    def _beat(self) -> None:
+        while not self._over.wait(self.leases.seconds / 4):
+            try:
+                mine = self.leases.renew(self.run.lease)
+            except JournalError:
+                continue  # a full disk may have room again; the body itself stops at its next entry
+            if not mine and not self._over.is_set():
+                # Somebody else drives this run now. Nothing of ours may touch the world any more.
+                os._exit(75)

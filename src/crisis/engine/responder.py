@@ -1,0 +1,257 @@
+"""Responder: keeps playbooks warm, starts them, watches them, and starts the dead ones again."""
+
+import asyncio
+import logging
+import multiprocessing
+import os
+import socket
+import time
+from collections.abc import Sequence
+from contextlib import suppress
+from datetime import UTC, datetime
+from multiprocessing.context import ForkServerProcess
+from typing import Any
+from uuid import UUID
+
+import httpx
+from prefect.client.orchestration import PrefectClient
+from prefect.client.schemas.filters import DeploymentFilter, DeploymentFilterId, FlowRunFilter
+from prefect.client.schemas.objects import FlowRun, State, StateType
+from prefect.exceptions import ObjectNotFound, PrefectHTTPStatusError
+from prefect.states import Cancelled, Completed, Crashed, Failed, Scheduled
+
+from crisis.domain.clock import utc_now
+from crisis.domain.start import Start, incident_id
+from crisis.engine.child import drive, register
+from crisis.engine.deployments import Deployment
+from crisis.engine.run import RECOVERED, RESPONDER
+from crisis.errors import JournalError, ProtocolError, TransientError
+from crisis.journal.lease import Lease, Leases
+from crisis.journal.store import AlreadyRecordedError, Journal
+
+__all__ = ["Responder"]
+
+_LOG = logging.getLogger("crisis.responder")
+_STARTS_AT_MOST = 20
+_POLL_SECONDS = 1.0
+_WATCH_SECONDS = 0.5
+
+
+class Responder:
+    """
+    Drives runs in processes of their own, forked from one that has Prefect and the playbooks imported.
+
+    A run is claimed by its lease in the journal, so that several responders never drive the same one.
+    """
+
+    def __init__(self, journal: Journal, leases: Leases, client: PrefectClient, deployments: list[Deployment]) -> None:
+        self.journal, self.leases, self.client, self.deployments = journal, leases, client, deployments
+        self.ids: dict[str, str] = {}
+        self._driven: dict[str, tuple[Lease | None, ForkServerProcess]] = {}
+        self._holder = f"{socket.gethostname()}:{os.getpid()}"
+        self._context = multiprocessing.get_context("forkserver")
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._unsettled: set[str] = set()
+        self._not_before: dict[str, float] = {}
+        self.playbooks: set[str] = set()
+
+    def warm(self) -> None:
+        """Start the fork server and let it import everything a run needs."""
+        own = ["prefect.main", "prefect.flow_engine", "crisis.engine.child"]
+        self._context.set_forkserver_preload(own + sorted({one.module for one in self.deployments}))
+        first = self._context.Process(target=int)
+        first.start()
+        first.join()
+
+    async def register(self) -> None:
+        """Apply the deployments at the Prefect server; ProtocolError says which one is wrong."""
+        ours, theirs = self._context.Pipe(duplex=False)
+        plain = [one.model_dump() for one in self.deployments]
+        process = self._context.Process(target=register, args=(plain, theirs))
+        process.start()
+        theirs.close()
+        answer = await asyncio.to_thread(_received, ours)
+        process.join()
+        ours.close()
+        if isinstance(answer, str):
+            raise ProtocolError("prefect.yaml", wanted="deployments Prefect takes", saw=answer)
+        self.ids, self.playbooks = answer
+
+    async def start(self, wish: Start) -> str:
+        """
+        Create the run a wish asks for and drive it; return its id. The same wish twice is one run.
+
+        Raises TransientError while the Prefect API is away.
+        """
+        if wish.playbook not in self.ids:
+            known = ", ".join(sorted(self.ids))
+            raise ProtocolError(f"playbook {wish.playbook!r}", wanted=f"one of: {known}", saw="an unknown one")
+        parameters = {"service": wish.service, "summary": wish.summary, "level": int(wish.level)}
+        parameters |= {"incident": wish.incident, "source": wish.source}
+        try:
+            flow_run = await self.client.create_flow_run_from_deployment(
+                UUID(self.ids[wish.playbook]),
+                parameters={**parameters, "requester": wish.requester or None},
+                idempotency_key=f"{wish.incident}:{wish.playbook}",
+            )
+        except (httpx.HTTPError, PrefectHTTPStatusError) as error:
+            says = type(error).__name__
+            raise TransientError(wish.playbook, vendor="prefect", operation="create a run", saw=says) from error
+        self._launch(flow_run)
+        return str(flow_run.id)
+
+    async def work(self) -> None:
+        """Start what is scheduled, stop what is cancelled, restart what died; until cancelled itself."""
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._repeat(self._poll, _POLL_SECONDS))
+            group.create_task(self._repeat(self._watch, _WATCH_SECONDS))
+
+    def stop(self) -> None:
+        """End every run of this process at once; the next start goes on with them."""
+        for lease, process in self._driven.values():
+            process.kill()
+            process.join()
+            if lease is not None:
+                self.leases.give_up(lease)
+
+    async def _repeat(self, what: Any, seconds: float) -> None:
+        last = ""
+        while True:
+            says = ""
+            try:
+                await what()
+            except (httpx.HTTPError, PrefectHTTPStatusError, JournalError) as error:
+                says = f"{type(error).__name__}: {error}"
+            if says and says != last:
+                _LOG.warning("%s: %s", what.__name__.strip("_"), says)
+            last = says
+            await asyncio.sleep(seconds)
+
+    async def _poll(self) -> None:
+        now = datetime.now(UTC)
+        for flow_run in await self._runs([StateType.SCHEDULED, StateType.CANCELLING]):
+            if flow_run.state_type is StateType.CANCELLING:
+                await self._cancel(flow_run)
+            elif (flow_run.next_scheduled_start_time or now) <= now and str(flow_run.id) not in self._driven:
+                self._launch(flow_run)
+
+    async def _runs(self, states: Sequence[StateType]) -> list[FlowRun]:
+        ids = [UUID(one) for one in self.ids.values()]
+        wanted = FlowRunFilter.model_validate({"state": {"type": {"any_": [state.value for state in states]}}})
+        if not ids:
+            return []
+        mine = DeploymentFilter(id=DeploymentFilterId(any_=ids))
+        return await self.client.read_flow_runs(flow_run_filter=wanted, deployment_filter=mine, limit=100)
+
+    def _launch(self, flow_run: FlowRun) -> None:
+        run = str(flow_run.id)
+        if run in self._driven or flow_run.state_type is not StateType.SCHEDULED:
+            return
+        one = next(item for item in self.deployments if self.ids[item.name] == str(flow_run.deployment_id))
+        if one.name not in self.playbooks:
+            self._drive(run, one, None)
+            return
+        incident = flow_run.parameters.get("incident") or incident_id(run, flow_run.created or utc_now())
+        lease = self.leases.take(run, incident, one.name, self._holder, os.getpid())
+        if lease is not None:
+            self._drive(run, one, lease)
+
+    def _drive(self, run: str, one: Deployment, lease: Lease | None) -> None:
+        process = self._context.Process(target=drive, args=(one.entrypoint, run, lease))
+        process.start()
+        self._driven[run] = (lease, process)
+        self._keep(self._reap(run))
+
+    def _keep(self, work: Any) -> None:
+        made = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(made)
+        made.add_done_callback(self._tasks.discard)
+
+    async def _reap(self, run: str) -> None:
+        process = self._driven[run][1]
+        loop, over = asyncio.get_running_loop(), asyncio.Event()
+        loop.add_reader(process.sentinel, over.set)
+        await over.wait()
+        loop.remove_reader(process.sentinel)
+        process.join()
+        lease = self._driven.pop(run)[0]
+        self._unsettled.add(run)
+        if lease is not None and self.journal.recorded(lease.incident, f"ended:{run}") is None:
+            _LOG.warning("run %s ended without a word (exit %s): starting it again", run, process.exitcode)
+            self.leases.give_up(lease)
+
+    async def _watch(self) -> None:
+        for run in list(self._unsettled):
+            await self._agree(run)
+            self._unsettled.discard(run)
+        for lease in self.leases.silent():
+            if self.journal.recorded(lease.incident, f"ended:{lease.run}") is not None:
+                self.leases.end(lease, "ended")
+                continue
+            _, process = self._driven.get(lease.run, (None, None))
+            if process is not None:
+                process.kill()  # frozen: it must not wake up beside its successor
+                continue  # _reap gives the lease up, and the next round restarts it
+            if time.monotonic() >= self._not_before.get(lease.run, 0.0):
+                await self._restart(lease)
+
+    async def _restart(self, lease: Lease) -> None:
+        try:
+            flow_run = await self.client.read_flow_run(UUID(lease.run))
+        except ObjectNotFound:
+            self._close(lease, "lost", "Prefect no longer knows this run")
+            return
+        if flow_run.state_type in (StateType.CANCELLED, StateType.CANCELLING):
+            await self._cancel(flow_run)
+            return
+        if lease.starts >= _STARTS_AT_MOST:
+            self._close(lease, "crashed", f"its process died {lease.starts} times; a human must look")
+            await self.client.set_flow_run_state(flow_run.id, Crashed(), force=True)
+            return
+        taken = self.leases.take(lease.run, lease.incident, lease.playbook, self._holder, 0)
+        if taken is None:
+            return
+        _LOG.warning("run %s of %s is dead: start %d", lease.run, lease.incident, taken.starts)
+        await self.client.set_flow_run_state(flow_run.id, Scheduled(name="AwaitingRetry"), force=True)
+        one = next(item for item in self.deployments if item.name == lease.playbook)
+        # A first death is an accident and costs no time; one that repeats is waited out, longer each time.
+        wait = min(0.25 * 2 ** max(taken.starts - 3, 0), 30.0)
+        self._not_before[lease.run] = time.monotonic() + wait
+        self._drive(lease.run, one, taken)
+
+    async def _cancel(self, flow_run: FlowRun) -> None:
+        run = str(flow_run.id)
+        _, process = self._driven.get(run, (None, None))
+        if process is not None:
+            process.kill()
+        lease = self.leases.find(run)
+        if lease is not None and lease.ended is None:
+            self._close(lease, "cancelled", "cancelled in Prefect; open measures stay in force")
+        await self.client.set_flow_run_state(flow_run.id, Cancelled(), force=True)
+
+    def _close(self, lease: Lease, outcome: str, says: str) -> None:
+        body = {"run": lease.run, "playbook": lease.playbook, "outcome": outcome, "says": says}
+        with suppress(AlreadyRecordedError):
+            self.journal.append(lease.incident, "ended", RESPONDER, body, key=f"ended:{lease.run}")
+        self.leases.end(lease, outcome)
+
+    async def _agree(self, run: str) -> None:
+        """Let Prefect show how a run ended, when its API was away then or its process was killed."""
+        lease = self.leases.find(run)
+        if lease is not None and lease.ended is None:
+            return  # it starts again
+        flow_run = await self.client.read_flow_run(UUID(run))
+        if flow_run.state is not None and flow_run.state.is_final():
+            return
+        state: State[Any] = Crashed() if lease is None else Failed(message=lease.ended)
+        if lease is not None and lease.ended == RECOVERED:
+            state = Completed()
+        await self.client.set_flow_run_state(flow_run.id, state, force=True)
+
+
+def _received(connection: Any) -> tuple[dict[str, str], set[str]] | str:
+    try:
+        answer: tuple[dict[str, str], set[str]] | str = connection.recv()
+    except EOFError:
+        return "the process that applies them died"
+    return answer

@@ -1,0 +1,92 @@
+"""Run: one playbook at work on one incident, and the only hand that writes its entries."""
+
+import threading
+from collections import Counter
+from collections.abc import Mapping
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+from types import TracebackType
+from typing import Any, Self
+
+from crisis.domain.entry import Entry
+from crisis.domain.incident import Incident, fold_incident
+from crisis.domain.protocol import Protocol
+from crisis.engine.mirror import Mirror
+from crisis.errors import CrisisError
+from crisis.journal.lease import Lease
+from crisis.journal.store import Journal
+from crisis.settings import Settings
+
+__all__ = ["RECOVERED", "RESPONDER", "Run", "current_run"]
+
+RECOVERED = "recovered"
+"""The outcome of a run whose every proof held."""
+
+RESPONDER = "responder"
+"""The actor of everything the engine does by itself."""
+
+_current: ContextVar["Run"] = ContextVar("crisis_run")
+
+
+def current_run() -> "Run":
+    """Return the run that this code is part of; LookupError outside a playbook."""
+    return _current.get()
+
+
+@dataclass
+class Run:
+    """What the engine knows while a playbook's body runs."""
+
+    id: str
+    incident: str
+    playbook: str
+    journal: Journal
+    protocol: Protocol
+    settings: Settings
+    lease: Lease
+    mirror: Mirror
+    _calls: Counter[tuple[str, str]] = field(default_factory=Counter)
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def __enter__(self) -> Self:
+        self._token = _current.set(self)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, _traceback: TracebackType | None
+    ) -> None:
+        _current.reset(self._token)
+
+    def record(
+        self, kind: str, body: Mapping[str, Any] | None = None, *, key: str | None = None, actor: str = RESPONDER
+    ) -> Entry:
+        """Append an entry of this run; refused with FencedError once somebody else drives it."""
+        full = {"run": self.id, **(body or {})}
+        entry = self.journal.append(self.incident, kind, actor, full, key=key, fence=self.lease.fence)
+        self.mirror.say(entry)
+        return entry
+
+    def entries(self) -> list[Entry]:
+        """Return all entries of the incident so far."""
+        return self.journal.entries(self.incident)
+
+    def state(self) -> Incident:
+        """Return the incident as its entries tell it."""
+        return fold_incident(self.incident, self.entries())
+
+    def next_call(self, name: str, digest: str) -> str:
+        """
+        Name a call of an action: the same call has the same name in every replay of this run.
+
+        The number counts equal calls, so that a playbook may do a thing twice.
+        """
+        with self._lock:
+            self._calls[name, digest] += 1
+            return f"{self.id}:{name}:{digest[:16]}:{self._calls[name, digest]}"
+
+    def end(self, outcome: str, says: str, error: CrisisError | None = None) -> None:
+        """Record that the run is over; it will not start again."""
+        body = {"playbook": self.playbook, "outcome": outcome, "says": says}
+        if error is not None:
+            body["error_kind"] = type(error).__name__
+        self.record("ended", body, key=f"ended:{self.id}")

@@ -1,0 +1,176 @@
+"""Dispatch: what a stored delivery means. It opens incidents and names what to start; it starts nothing itself."""
+
+import hashlib
+import re
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from crisis.domain.clock import parse_time, write_time
+from crisis.domain.entry import Entry
+from crisis.domain.incident import Incident, fold_incident
+from crisis.domain.protocol import Protocol
+from crisis.domain.start import Start, incident_id
+from crisis.journal.inbox import Delivery
+from crisis.journal.store import AlreadyRecordedError
+from crisis.receiver.alertmanager import Alert, read
+from crisis.receiver.context import Context
+
+__all__ = ["INBOX_CHAIN", "Ignored", "handle", "route"]
+
+INBOX_CHAIN = "INBOX"
+"""The chain that notes the deliveries which started nothing."""
+
+_EPOCH = "1970-01-01T00:00:00Z"
+_FINGERPRINT = re.compile(r"[0-9a-zA-Z_-]{1,64}")
+_LABELS, _LABEL = 64, 500
+
+
+@dataclass(frozen=True, slots=True)
+class Ignored:
+    """Why an alert starts nothing, in words for whoever wonders."""
+
+    because: str
+
+
+@dataclass
+class _Outcome:
+    starts: dict[str, Start] = field(default_factory=dict)
+    joined: list[str] = field(default_factory=list)
+    ignored: list[str] = field(default_factory=list)
+
+
+def route(protocol: Protocol, sender: str, alert: Alert) -> Start | Ignored:
+    """Say what an alert should start: the first route of its sender whose labels are all equal."""
+    known = protocol.alerts.get(sender)
+    if known is None:
+        return Ignored(f"{sender} is no sender of the protocol")
+    fits = (r for r in known.routes if all(alert.labels.get(name) == value for name, value in r.when.items()))
+    found = next(fits, None)
+    if found is None:
+        return Ignored(f"no route of {sender} fits the alert {_name(alert)}")
+    service = found.service or alert.labels.get("service", "")
+    if not service:
+        return Ignored(f"the alert {_name(alert)} names no service, and neither does its route")
+    if service not in protocol.services:
+        return Ignored(f"the alert {_name(alert)} is about {service[:80]}, which is no service of the protocol")
+    when = alert.starts_at or parse_time(_EPOCH)
+    seed = f"{sender}|{alert.receiver}|{alert.group_key}|{write_time(when)}|{found.start}"
+    return Start(found.start, service, alert.summary, incident_id(seed, when), found.level, f"alert:{sender}")
+
+
+def handle(context: Context, delivery: Delivery) -> list[Start]:
+    """
+    Record what a delivery says, and return what is to be started for it.
+
+    Handled again after a crash it records nothing twice and returns the same. A delivery that starts nothing
+    is settled here; one with starts is settled by the caller, once they are under way.
+    """
+    outcome = _Outcome()
+    try:
+        alerts = read(delivery.raw)
+    except ValueError as error:
+        outcome.ignored.append(f"it cannot be read: {error}")
+        alerts = []
+    for alert in alerts:
+        _take(context, delivery, alert, outcome)
+    if not outcome.starts:
+        _settle(context, delivery, outcome)
+    return list(outcome.starts.values())
+
+
+def _take(context: Context, delivery: Delivery, alert: Alert, outcome: _Outcome) -> None:
+    when = alert.starts_at or parse_time(delivery.received)
+    alert = replace(alert, starts_at=when)
+    wish = route(context.protocol, delivery.sender, alert)
+    if isinstance(wish, Ignored):
+        outcome.ignored.append(wish.because)
+        return
+    entries = context.journal.entries(wish.incident)
+    if not alert.firing:
+        _join(context, delivery, alert, wish, outcome)
+    elif not entries:
+        if not _join(context, delivery, alert, wish, outcome):
+            _open(context, delivery, alert, wish)
+            outcome.starts[wish.incident] = wish
+    elif fold_incident(wish.incident, entries).ended_at:
+        outcome.ignored.append(f"{wish.incident}, which this alert opened, is over; start it by hand if it must run")
+    elif _opened_by(delivery, entries):
+        _open(context, delivery, alert, wish)
+        outcome.starts[wish.incident] = wish
+    else:
+        _join(context, delivery, alert, wish, outcome)
+
+
+def _open(context: Context, delivery: Delivery, alert: Alert, wish: Start) -> None:
+    opened = {"service": wish.service, "summary": wish.summary, "playbook": wish.playbook}
+    opened |= {"source": wish.source, "requester": "", "delivery": delivery.delivery}
+    _once(context, wish.incident, "opened", delivery.sender, {**opened, "drill": False}, key="opened")
+    because = f"the route of {delivery.sender} for {_name(alert)} says so"
+    level = int(wish.level)
+    _once(context, wish.incident, "level", "responder", {"level": level, "because": because}, key="level:1")
+    _add(context, wish.incident, delivery, alert)
+
+
+def _join(context: Context, delivery: Delivery, alert: Alert, wish: Start, outcome: _Outcome) -> bool:
+    incident = _open_incident(context, wish)
+    if incident is not None:
+        _add(context, incident.id, delivery, alert)
+        outcome.joined.append(incident.id)
+    elif not alert.firing:
+        outcome.ignored.append(f"the alert {_name(alert)} is resolved, and no incident is open for it")
+    return incident is not None
+
+
+def _open_incident(context: Context, wish: Start) -> Incident | None:
+    for name in reversed(context.journal.incidents()):
+        if not name.startswith("INC-") or name in context.over:
+            continue
+        found = fold_incident(name, context.journal.entries(name))
+        if found.ended_at:
+            context.over.add(name)
+        elif (found.service, found.playbook) == (wish.service, wish.playbook):
+            return found
+    return None
+
+
+def _opened_by(delivery: Delivery, entries: list[Entry]) -> bool:
+    return any(e.kind == "opened" and e.body.get("delivery") == delivery.delivery for e in entries)
+
+
+def _add(context: Context, incident: str, delivery: Delivery, alert: Alert) -> None:
+    starts_at = write_time(alert.starts_at or parse_time(delivery.received))
+    labels = {name[:_LABEL]: value[:_LABEL] for name, value in sorted(alert.labels.items())[:_LABELS]}
+    body = {"sender": delivery.sender, "delivery": delivery.delivery, "status": alert.status, "labels": labels}
+    key = f"alert:{_fingerprint(alert)}:{starts_at}" + ("" if alert.firing else ":resolved")
+    _once(
+        context, incident, "alert", delivery.sender, {**body, "starts_at": starts_at, "summary": alert.summary}, key=key
+    )
+
+
+def _settle(context: Context, delivery: Delivery, outcome: _Outcome) -> None:
+    if outcome.joined:
+        says = f"belongs to {', '.join(dict.fromkeys(outcome.joined))}"
+        context.inbox.settle(delivery.delivery, "joined", says)
+        return
+    says = "; ".join(list(dict.fromkeys(outcome.ignored))[:5]) or "it holds no alert"
+    body = {"says": f"a delivery of {delivery.sender} started nothing: {says}", "delivery": delivery.delivery}
+    _once(context, INBOX_CHAIN, "note", delivery.sender, body, key=f"ignored:{delivery.delivery}")
+    context.inbox.settle(delivery.delivery, "ignored", says)
+
+
+def _once(context: Context, incident: str, kind: str, actor: str, body: Mapping[str, Any], *, key: str) -> None:
+    with suppress(AlreadyRecordedError):  # this delivery was handled before, up to here or further
+        context.journal.append(incident, kind, actor, body, key=key)
+
+
+def _name(alert: Alert) -> str:
+    return alert.labels.get("alertname", "without a name")[:80]
+
+
+def _fingerprint(alert: Alert) -> str:
+    if _FINGERPRINT.fullmatch(alert.fingerprint):
+        return alert.fingerprint
+    labels = "|".join(f"{name}={value}" for name, value in sorted(alert.labels.items()))
+    return hashlib.sha256(f"{alert.fingerprint}|{labels}".encode()).hexdigest()[:32]

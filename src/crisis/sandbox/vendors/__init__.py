@@ -1,0 +1,1 @@
+"""Fake vendors: real shapes, real refusals, and a memory."""

@@ -1,0 +1,171 @@
+"""Up: one process that serves everything: receiver, warm responder, and Prefect where none is given."""
+
+import asyncio
+import json
+import logging
+import os
+import signal
+import socket
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, suppress
+
+import uvicorn
+from prefect.client.orchestration import get_client
+
+from crisis.engine.deployments import Deployment, read_deployments
+from crisis.engine.responder import Responder
+from crisis.engine.server import PrefectServer, answers
+from crisis.errors import JournalError, ProtocolError, TransientError
+from crisis.journal.inbox import Delivery, Inbox
+from crisis.journal.lease import Leases
+from crisis.journal.store import Journal
+from crisis.protocol_file import load_protocol
+from crisis.receiver.app import create_app
+from crisis.receiver.context import Context
+from crisis.receiver.dispatch import handle
+from crisis.settings import Settings
+
+__all__ = ["UP_FILE", "serve"]
+
+UP_FILE = "up.json"
+"""In the home folder: where a running `crisis up` serves what."""
+
+_LOG = logging.getLogger("crisis.up")
+
+
+async def serve(settings: Settings, *, said: Callable[[str], None]) -> None:
+    """
+    Serve until SIGINT or SIGTERM. `said` gets a line for people whenever a part is ready.
+
+    Raises ProtocolError when something is wrong before anything was started.
+    """
+    protocol = load_protocol(settings.protocol_file)
+    deployments = read_deployments(settings.project / "prefect.yaml")
+    if not settings.schedules:
+        deployments = [one.model_copy(update={"schedules": []}) for one in deployments]
+    _refuse_taken_port(settings.host, settings.port)
+    (settings.home / UP_FILE).unlink(missing_ok=True)  # one that a killed process left
+    journal = Journal.open(settings.journal)
+    inbox, woken, stopped = Inbox(journal.database), asyncio.Event(), asyncio.Event()
+    _stop_on_signals(stopped)
+    async with _prefect(settings) as ui:
+        context = Context(journal, inbox, protocol, settings, woken.set, ui)
+        async with _receiver(context):
+            said(f"receiver  {settings.address}")
+            async with _responder(settings, journal, deployments) as responder:
+                _write_up_file(settings)
+                said(f"Prefect   {ui}")
+                await _until_stopped(stopped, context, responder, woken)
+    (settings.home / UP_FILE).unlink(missing_ok=True)
+    journal.close()
+
+
+@asynccontextmanager
+async def _prefect(settings: Settings) -> AsyncIterator[str]:
+    """Give the address of the Prefect in use, started here unless the environment names one."""
+    if settings.outside_prefect is not None:
+        yield settings.prefect_api.removesuffix("/api")
+        return
+    _refuse_taken_port("127.0.0.1", settings.prefect_port)
+    server = PrefectServer(settings.prefect_port, settings.environment(), settings.home / "prefect-server.log")
+    server.start()
+    keeper = asyncio.create_task(server.keep_alive())
+    try:
+        yield server.address
+    finally:
+        keeper.cancel()
+        await asyncio.to_thread(server.stop)
+
+
+@asynccontextmanager
+async def _receiver(context: Context) -> AsyncIterator[None]:
+    host, port = context.settings.host, context.settings.port
+    config = uvicorn.Config(create_app(context), host=host, port=port, log_level="warning", access_log=False)
+    server = uvicorn.Server(config)
+    # `serve` would take over the signals: ours stop the parts in order, the receiver last.
+    serving = asyncio.create_task(server._serve())  # noqa: SLF001
+    while not server.started and not serving.done():
+        await asyncio.sleep(0.01)
+    try:
+        yield
+    finally:
+        server.should_exit = True
+        await serving
+
+
+@asynccontextmanager
+async def _responder(settings: Settings, journal: Journal, deployments: list[Deployment]) -> AsyncIterator[Responder]:
+    leases = Leases(journal.database, settings.lease)
+    async with get_client() as client:
+        responder = Responder(journal, leases, client, deployments)
+        await asyncio.to_thread(responder.warm)
+        await answers(settings.prefect_api, settings.home / "prefect-server.log")
+        await responder.register()
+        try:
+            yield responder
+        finally:
+            responder.stop()
+
+
+async def _until_stopped(stopped: asyncio.Event, context: Context, responder: Responder, woken: asyncio.Event) -> None:
+    work = asyncio.create_task(responder.work())
+    intake = asyncio.create_task(_take_in(context, responder, woken))
+    stop = asyncio.create_task(stopped.wait())
+    await asyncio.wait({work, intake, stop}, return_when=asyncio.FIRST_COMPLETED)
+    for task in (work, intake):
+        if task.done():
+            task.result()  # a fault in our own loops: let it be seen
+        task.cancel()
+    stop.cancel()
+
+
+async def _take_in(context: Context, responder: Responder, woken: asyncio.Event) -> None:
+    """Start runs from the inbox: woken by the receiver, and by itself each second for what a crash left."""
+    while True:
+        with suppress(TimeoutError):
+            await asyncio.wait_for(woken.wait(), timeout=1.0)
+        woken.clear()
+        try:
+            for delivery in context.inbox.new():
+                await _start_from(context, responder, delivery)
+        except JournalError as error:
+            _LOG.warning("inbox: %s", error)
+
+
+async def _start_from(context: Context, responder: Responder, delivery: Delivery) -> None:
+    try:
+        wishes = handle(context, delivery)
+        for wish in wishes:
+            await responder.start(wish)
+    except TransientError as error:
+        _LOG.warning("%s; the alert waits in the inbox", error)
+    except ProtocolError as error:
+        context.inbox.settle(delivery.delivery, "ignored", str(error))
+    else:
+        if wishes:
+            says = ", ".join(f"{wish.playbook} for {wish.incident}" for wish in wishes)
+            context.inbox.settle(delivery.delivery, "started", says)
+
+
+def _stop_on_signals(stopped: asyncio.Event) -> None:
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stopped.set)
+
+
+def _refuse_taken_port(host: str, port: int) -> None:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError as error:
+            then = "stop what listens there, or set CRISIS_PORT and CRISIS_PREFECT_PORT"
+            raise ProtocolError(f"{host}:{port}", wanted="a free port", saw=error.strerror or "", then=then) from None
+
+
+def _write_up_file(settings: Settings) -> None:
+    says = {"pid": os.getpid(), "prefect_api": settings.prefect_api, "receiver": settings.address}
+    file = settings.home / UP_FILE
+    draft = file.with_suffix(".draft")
+    draft.write_text(json.dumps(says), encoding="utf-8")
+    draft.replace(file)

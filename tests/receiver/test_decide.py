@@ -1,0 +1,280 @@
+"""The decision page: GET shows, POST decides, and only a one-time code proves who answers."""
+
+import re
+
+import pytest
+
+from crisis.domain.person import STRIKES
+from tests.domain.story import INCIDENT, RUN, a_plan
+from tests.receiver.conftest import Browser, Room, code_of, yes
+
+
+def test_page_says_everything_that_matters(browser: Browser, room: Room) -> None:
+    """Service, level, what happened, plan, blast radius, no, silence and people stand on the page."""
+    html = browser.send("GET", room.ask()).text
+
+    for words in (
+        "Defcon 1 (critical)",
+        "checkout answers 500",
+        "a new commit on main that takes 4f2c81d back, released",
+        "the build of 91be02a serves",
+        "All customers of shop: bundle hints disappear",
+        "Fix forward was refused",
+        "<strong>40 s</strong>",
+        "The shop stays on the maintenance page and the run ends",
+        "nothing is done and the run stops",
+        "Ada Okafor (CTO)",
+        "Ben Lindqvist (lead developer)",
+        'inputmode="numeric" autocomplete="one-time-code"',
+    ):
+        assert words in html
+
+
+def test_page_says_that_silence_proceeds(browser: Browser, room: Room) -> None:
+    """Where silence means yes, the page says which way is taken."""
+    html = browser.send("GET", room.ask(silence="proceed")).text
+
+    assert "<code>revert</code> goes ahead" in html
+
+
+def test_page_is_kept_nowhere_and_runs_nothing_foreign(browser: Browser, room: Room) -> None:
+    """The policy admits only the page's own style and script, under a nonce that is new each time."""
+    path = room.ask()
+    first, second = browser.send("GET", path), browser.send("GET", path)
+    policy = first.headers["Content-Security-Policy"]
+    nonces = set(re.findall(r"'nonce-([^']+)'", policy))
+
+    assert policy.startswith("default-src 'none'")
+    assert "form-action 'self'" in policy
+    assert "frame-ancestors 'none'" in policy
+    assert nonces == set(re.findall(r'nonce="([^"]+)"', first.text))
+    assert nonces.isdisjoint(re.findall(r'nonce="([^"]+)"', second.text))
+    assert first.headers["Cache-Control"] == "no-store"
+    assert first.headers["Referrer-Policy"] == "no-referrer"
+    assert "samesite=strict" in first.headers["Set-Cookie"].lower()
+    assert " style=" not in first.text
+    assert not re.search(r"\son\w+=", first.text)
+
+
+@pytest.mark.parametrize("method", ["GET", "HEAD"])
+def test_looking_decides_nothing(browser: Browser, room: Room, method: str) -> None:
+    """GET and HEAD change nothing, even with a whole answer in the address and a prefetch header."""
+    path = room.ask()
+    before = room.entries()
+    answer = browser.send(method, path, params=yes(), headers={"Purpose": "prefetch"})
+
+    assert answer.status_code == 200
+    assert room.entries() == before
+
+
+def test_good_answer_decides(browser: Browser, room: Room) -> None:
+    """A person who is asked and proves it decides; the page says so, and so does the page afterwards."""
+    path = room.ask()
+    answer = browser.answer(path, **yes(reason="main must be clean"))
+
+    assert answer.status_code == 200
+    assert "Approved: <code>revert</code>" in answer.text
+    (decided,) = room.entries("decided")
+    assert (decided.actor, decided.body["choice"]) == ("ada", "revert")
+    after = browser.send("GET", path).text
+    assert "Approved: <code>revert</code>" in after
+    assert "<form" not in after
+
+
+def test_second_way_can_be_chosen(browser: Browser, room: Room) -> None:
+    """The answer that is not recommended counts as well."""
+    browser.answer(room.ask(), **yes("ben", answer="roll-back"))
+
+    assert room.entries("decided")[0].body["choice"] == "roll-back"
+
+
+def test_no_declines(browser: Browser, room: Room) -> None:
+    """A no ends the question, and what then happens is said."""
+    answer = browser.answer(room.ask(), **yes(answer="no"))
+
+    assert answer.status_code == 200
+    assert "Declined" in answer.text
+    assert "Nothing of this plan will be carried out" in answer.text
+
+
+def test_first_of_two_waits_for_the_second(browser: Browser, room: Room) -> None:
+    """Where two must agree, the first yes is recorded and the second decides."""
+    path = room.ask(needed=2)
+    first = browser.answer(path, **yes())
+
+    assert first.status_code == 200
+    assert "1 more person must agree" in first.text
+    assert room.entries("decided") == []
+    assert "answered <code>revert</code>" in browser.send("GET", path).text
+    assert "Approved" in browser.answer(path, **yes("ben")).text
+
+
+def test_spaces_in_the_code_do_not_matter(browser: Browser, room: Room) -> None:
+    """A code pasted as "123 456" is the code."""
+    code = code_of("ada")
+
+    assert browser.answer(room.ask(), **yes(code=f" {code[:3]} {code[3:]} ")).status_code == 200
+
+
+@pytest.mark.parametrize("ago", [120, -120])
+def test_late_and_early_codes_prove_nothing(browser: Browser, room: Room, ago: float) -> None:
+    """A code of another time is refused, and the form keeps what was typed."""
+    answer = browser.answer(room.ask(), **yes(code=code_of("ada", ago=ago), reason="kept words"))
+
+    assert answer.status_code == 403
+    assert "wrong or outdated code" in answer.text
+    assert "kept words</textarea>" in answer.text
+    assert '<option value="ada" selected>' in answer.text
+    assert room.entries("decided") == []
+
+
+def test_code_is_good_once(browser: Browser, room: Room) -> None:
+    """A code that was used at one question is refused at the next."""
+    fields = yes()
+    browser.answer(room.ask(), **fields)
+    again = browser.answer(room.ask(a_plan("Another question?")), **fields)
+
+    assert again.status_code == 403
+    assert "used already" in again.text
+
+
+def test_five_wrong_codes_lock(browser: Browser, room: Room) -> None:
+    """After five wrong codes even the right one is refused, for a while."""
+    path = room.ask()
+    for _ in range(STRIKES):
+        browser.answer(path, **yes(code=code_of("ada", ago=3600)))
+    answer = browser.answer(path, **yes())
+
+    assert answer.status_code == 403
+    assert "locked after 5 wrong codes" in answer.text
+    assert browser.answer(path, **yes("ben")).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("who", "says"), [("dan", "is not asked"), ("mallory", "is not asked"), ("ada' OR 1", "is not")]
+)
+def test_others_cannot_answer(browser: Browser, room: Room, who: str, says: str) -> None:
+    """Somebody who is not asked is refused, with a valid code or without."""
+    answer = browser.answer(room.ask(), **yes(person=who, code=code_of("dan")))
+
+    assert answer.status_code == 403
+    assert says in answer.text
+
+
+def test_requester_cannot_approve(browser: Browser, room: Room) -> None:
+    """Who started the run is not offered on the form, and is refused when they answer all the same."""
+    path = room.ask(requester="ada")
+    html = browser.send("GET", path).text
+    answer = browser.answer(path, **yes())
+
+    assert '<option value="ada"' not in html
+    assert "started this run and cannot approve it" in html
+    assert answer.status_code == 403
+    assert "cannot approve it" in answer.text
+
+
+def test_html_in_a_reason_is_text(browser: Browser, room: Room) -> None:
+    """Markup in a reason is shown as it was typed and never becomes part of a page."""
+    attack = "</textarea><script>alert(1)</script>\"'"
+    path = room.ask()
+    refused = browser.answer(path, **yes(code="000000", reason=attack))
+    accepted = browser.answer(path, **yes(reason=attack))
+
+    for html in (refused.text, accepted.text, browser.send("GET", path).text):
+        assert "<script>alert" not in html
+        assert "&lt;script&gt;alert(1)" in html
+    for view in ("", "/report.md", "/timeline.svg"):
+        assert "<script>alert" not in browser.send("GET", f"/incidents/{INCIDENT}{view}").text
+
+
+def test_answer_to_an_outdated_plan_is_refused(browser: Browser, room: Room) -> None:
+    """When the plan changes while somebody reads, their answer is answered 409 and the new plan is shown."""
+    path = room.ask()
+    old = a_plan().hash
+    room.ask(a_plan("Take release 5a5a back?"))
+    answer = browser.answer(path, **yes(plan=old))
+
+    assert answer.status_code == 409
+    assert "the plan has changed" in answer.text
+    assert "Take release 5a5a back?" in answer.text
+    assert room.entries("voted") == []
+
+
+def test_decided_question_takes_no_answer(browser: Browser, room: Room) -> None:
+    """Who comes second sees what was decided, with status 409."""
+    path = room.ask()
+    token = re.findall(r'name="token" value="([^"]+)"', browser.send("GET", path).text)[0]
+    browser.answer(path, **yes())
+    late = browser.send("POST", path, data={**yes("ben"), "reason": "", "plan": a_plan().hash, "token": token})
+
+    assert late.status_code == 409
+    assert "decided already" in late.text
+    assert "Approved: <code>revert</code>" in late.text
+
+
+def test_answer_after_the_deadline_is_refused(browser: Browser, room: Room) -> None:
+    """When the time is over the form is gone, and an answer that was under way does not count."""
+    path = room.ask(wait=-1)
+    page = browser.send("GET", path)
+    token = browser.cookies["crisis_form"]
+    late = browser.send("POST", path, data={**yes(), "reason": "", "plan": a_plan().hash, "token": token})
+
+    assert "The time to answer is over" in page.text
+    assert "<form" not in page.text
+    assert late.status_code == 409
+    assert room.entries("voted") == []
+
+
+def test_question_of_an_ended_run_is_closed(browser: Browser, room: Room) -> None:
+    """When the run is over the page says that nothing waits any more."""
+    path = room.ask()
+    room.journal.append(INCIDENT, "ended", "responder", {"run": RUN, "playbook": "bad-deploy", "outcome": "failed"})
+    html = browser.send("GET", path).text
+
+    assert "The run has ended" in html
+    assert "<form" not in html
+
+
+@pytest.mark.parametrize("outcome", ["silence: proceed", "silence: stop"])
+def test_silence_is_shown_as_silence(browser: Browser, room: Room, outcome: str) -> None:
+    """An outcome of silence is shown as nobody's answer."""
+    path = room.ask()
+    where = {"run": RUN, "gate": "revert", "hash": a_plan().hash, "choice": "revert" if "proceed" in outcome else ""}
+    decided = {**where, "outcome": outcome, "by": [], "reason": "nobody answered in time"}
+    room.journal.append(INCIDENT, "decided", "silence", decided)
+    html = browser.send("GET", path).text
+
+    assert "No answer came in time" in html
+    assert "nobody&#39;s answer" in html or "nobody's answer" in html
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        f"/decide/{INCIDENT}/{RUN}/other",
+        f"/decide/{INCIDENT}/other/revert",
+        f"/decide/INC-20200101-000000/{RUN}/revert",
+        f"/decide/PEOPLE/{RUN}/revert",
+        "/decide/%00/%00/%00",
+        "/decide/%3Cscript%3E/x/y",
+    ],
+)
+@pytest.mark.parametrize("method", ["GET", "POST"])
+def test_unknown_question_is_not_found(browser: Browser, room: Room, path: str, method: str) -> None:
+    """What was never asked is answered 404 with what to do, and nothing of the address becomes markup."""
+    room.ask()
+    answer = browser.send(method, path)
+
+    assert answer.status_code == 404
+    assert "All incidents" in answer.text
+    assert "<script>" not in answer.text
+
+
+def test_unreadable_secret_is_said_without_it(browser: Browser, room: Room, monkeypatch: pytest.MonkeyPatch) -> None:
+    """When the proof of a person cannot be checked the page says come again, and decides nothing."""
+    path, fields = room.ask(), yes()
+    monkeypatch.delenv("CRISIS_SANDBOX_TOTP_ADA")
+    answer = browser.answer(path, **fields)
+
+    assert answer.status_code == 503
+    assert room.entries("voted") == []

@@ -1,0 +1,231 @@
+"""What a stored delivery means: it opens an incident, joins one, or is ignored with a reason."""
+
+import json
+from dataclasses import replace
+
+import pytest
+
+from crisis.domain.protocol import AlertRoute
+from crisis.domain.start import Start
+from crisis.errors import JournalError
+from crisis.journal.inbox import Delivery
+from crisis.journal.store import Journal
+from crisis.receiver.alertmanager import read
+from crisis.receiver.context import Context
+from crisis.receiver.dispatch import INBOX_CHAIN, Ignored, handle, route
+from tests.receiver.conftest import CAPTURED
+from tests.receiver.payloads import alert, delivery
+
+
+def put(context: Context, raw: bytes, name: str = "d1", sender: str = "alertmanager") -> Delivery:
+    """Put a delivery into the inbox and take it out as the responder does."""
+    context.inbox.put(name, sender, raw)
+    return next(one for one in context.inbox.latest() if one.delivery == name)
+
+
+def kinds(journal: Journal, incident: str) -> list[str]:
+    """Return the kinds of an incident's entries."""
+    return [entry.kind for entry in journal.entries(incident)]
+
+
+def state(context: Context, name: str) -> tuple[str, str]:
+    """Return what became of a delivery."""
+    return next((one.state, one.says) for one in context.inbox.latest() if one.delivery == name)
+
+
+def test_matching_alert_opens_an_incident(context: Context, journal: Journal) -> None:
+    """A firing alert that fits a route opens an incident and asks for its playbook."""
+    (start,) = handle(context, put(context, delivery()))
+
+    assert (start.playbook, start.service, int(start.level)) == ("bad-deploy", "shop", 1)
+    assert start.incident.startswith("INC-20261124-")
+    assert kinds(journal, start.incident) == ["opened", "level", "alert"]
+    assert state(context, "d1") == ("new", "")
+
+
+def test_crash_between_two_handlings_opens_one_incident(context: Context, journal: Journal) -> None:
+    """A delivery handled twice records nothing twice and asks for the same start."""
+    taken = put(context, delivery())
+    first, second = handle(context, taken), handle(replace(context, over=set()), taken)
+
+    assert first == second
+    assert kinds(journal, first[0].incident) == ["opened", "level", "alert"]
+
+
+class _Halted(Exception):  # noqa: N818 - it stands for a crash, not for an error
+    pass
+
+
+class _Halting(Journal):
+    """A journal whose process dies after so many entries."""
+
+    left = 0
+
+    def append(self, *arguments: object, **named: object) -> None:  # type: ignore[override]
+        if self.left == 0:
+            raise _Halted
+        self.left -= 1
+        super().append(*arguments, **named)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("entries", [0, 1, 2, 3])
+def test_crash_in_the_middle_is_made_good(context: Context, journal: Journal, entries: int) -> None:
+    """Killed after any entry, the second handling completes the one incident."""
+    taken = put(context, delivery())
+    halting = _Halting(journal.database)
+    halting.left = entries
+    if entries < 3:
+        with pytest.raises(_Halted):
+            handle(replace(context, journal=halting), taken)
+    else:
+        handle(replace(context, journal=halting), taken)
+    (start,) = handle(context, taken)
+
+    assert kinds(journal, start.incident) == ["opened", "level", "alert"]
+    assert len([name for name in journal.incidents() if name.startswith("INC-")]) == 1
+
+
+def test_later_alert_joins_the_open_incident(context: Context, journal: Journal) -> None:
+    """An alert with another start joins the open incident of its service and playbook."""
+    (start,) = handle(context, put(context, delivery()))
+    later = {**alert(fingerprint="f2"), "startsAt": "2026-11-24T03:14:00Z"}
+
+    assert handle(context, put(context, delivery(later), "d2")) == []
+    assert kinds(journal, start.incident) == ["opened", "level", "alert", "alert"]
+    assert state(context, "d2") == ("joined", f"belongs to {start.incident}")
+
+
+def test_repeat_of_the_group_starts_nothing(context: Context, journal: Journal) -> None:
+    """The same group sent again with one alert more joins; what is known is not recorded again."""
+    (start,) = handle(context, put(context, delivery()))
+    handle(context, put(context, delivery(alert(), alert(fingerprint="f2")), "d2"))
+
+    assert kinds(journal, start.incident) == ["opened", "level", "alert", "alert"]
+
+
+def test_other_open_incidents_are_not_joined(context: Context, journal: Journal) -> None:
+    """An open incident of another playbook does not take the alert in."""
+    opened = {"service": "shop", "playbook": "api-outage", "source": "cli", "summary": "vendor is down"}
+    journal.append("INC-20261124-000000", "opened", "cli", opened, key="opened")
+    (start,) = handle(context, put(context, delivery()))
+
+    assert start.incident != "INC-20261124-000000"
+    assert kinds(journal, "INC-20261124-000000") == ["opened"]
+
+
+def test_two_alerts_of_one_delivery_open_one_incident(context: Context, journal: Journal) -> None:
+    """Alerts that began at different seconds are one incident of one service."""
+    second = {**alert(fingerprint="f2"), "startsAt": "2026-11-24T03:12:09Z"}
+    taken = put(context, delivery(alert(), second))
+    starts = handle(context, taken)
+
+    assert starts == handle(context, taken)
+    assert len(starts) == 1
+    assert kinds(journal, starts[0].incident) == ["opened", "level", "alert", "alert"]
+
+
+def test_resolved_alert_closes_nothing(context: Context, journal: Journal) -> None:
+    """That the sender sees no problem any more is noted, and the incident stays open."""
+    (start,) = handle(context, put(context, delivery()))
+    handle(context, put(context, delivery(alert("resolved")), "d2"))
+
+    assert kinds(journal, start.incident) == ["opened", "level", "alert", "alert"]
+    assert journal.entries(start.incident)[-1].body["status"] == "resolved"
+
+
+def test_repeat_after_the_end_starts_nothing(context: Context, journal: Journal) -> None:
+    """The alert that opened an incident does not open it again once it is over."""
+    (start,) = handle(context, put(context, delivery()))
+    journal.append(start.incident, "ended", "responder", {"run": "r", "playbook": "bad-deploy", "outcome": "recovered"})
+
+    assert handle(context, put(context, delivery(groupLabels={}), "d2")) == []
+    assert state(context, "d2")[0] == "ignored"
+
+
+def test_new_flap_after_the_end_starts_again(context: Context, journal: Journal) -> None:
+    """A new start time after the end is a new incident."""
+    (start,) = handle(context, put(context, delivery()))
+    journal.append(start.incident, "ended", "responder", {"run": "r", "playbook": "bad-deploy", "outcome": "recovered"})
+    flap = {**alert(), "startsAt": "2026-11-24T05:00:00Z"}
+    (again,) = handle(context, put(context, delivery(flap), "d2"))
+
+    assert again.incident != start.incident
+
+
+@pytest.mark.parametrize(
+    ("raw", "why"),
+    [
+        (delivery(alert(severity="warning")), "no route of alertmanager fits the alert JourneyFailing"),
+        (delivery(alert(service="pump")), "pump, which is no service of the protocol"),
+        (delivery(alert(service="")), "names no service"),
+        (delivery(alert("resolved")), "is resolved, and no incident is open"),
+        (delivery(alerts=[]), "it holds no alert"),
+        (b"{", "cannot be read: the body is no JSON"),
+    ],
+)
+def test_what_starts_nothing_is_settled_with_why(context: Context, journal: Journal, raw: bytes, why: str) -> None:
+    """A delivery that starts nothing is ignored in the inbox, and its reason is in the journal once."""
+    taken = put(context, raw)
+
+    assert handle(context, taken) == []
+    assert handle(context, taken) == []
+    assert state(context, "d1")[0] == "ignored"
+    assert why in state(context, "d1")[1]
+    (note,) = journal.entries(INBOX_CHAIN)
+    assert why in note.body["says"]
+
+
+def test_sender_that_left_the_protocol_is_ignored(context: Context) -> None:
+    """A stored delivery of a sender that is no longer in the protocol starts nothing."""
+    assert handle(context, put(context, delivery(), sender="gone")) == []
+    assert state(context, "d1") == ("ignored", "gone is no sender of the protocol")
+
+
+def test_alert_without_a_start_uses_the_time_it_came(context: Context) -> None:
+    """Where the sender says no start, the time of the delivery stands in, the same at every handling."""
+    nameless = {name: value for name, value in alert().items() if name not in ("startsAt", "fingerprint")}
+    taken = put(context, delivery(nameless))
+
+    assert handle(context, taken) == handle(context, taken)
+
+
+def test_route_may_name_the_service(context: Context) -> None:
+    """The route's service counts before the alert's label."""
+    fixed = AlertRoute(when={"alertname": "JourneyFailing"}, start="bad-deploy", service="shop")
+    sender = context.protocol.alerts["alertmanager"].model_copy(update={"routes": (fixed,)})
+    protocol = context.protocol.model_copy(update={"alerts": {"alertmanager": sender}})
+    (found,) = read(delivery(alert(service="pump")))
+
+    assert isinstance(route(protocol, "alertmanager", found), Start)
+    assert isinstance(route(context.protocol, "alertmanager", found), Ignored)
+
+
+def test_lost_journal_is_said(context: Context) -> None:
+    """When the journal cannot be written the caller learns it, and the delivery stays new."""
+    taken = put(context, delivery())
+    with context.journal.database.writing() as connection:
+        connection.exec_driver_sql("DROP TABLE heads")
+    with pytest.raises(JournalError):
+        handle(context, taken)
+
+    assert state(context, "d1")[0] == "new"
+
+
+def test_hostile_names_are_cut_before_they_are_recorded(context: Context, journal: Journal) -> None:
+    """Endless labels and fingerprints cannot blow up an entry or its key."""
+    huge = alert(fingerprint="f\x00" * 5000, **{f"label{n:03d}": "x" * 5000 for n in range(200)})
+    (start,) = handle(context, put(context, delivery(huge)))
+    entry = journal.entries(start.incident)[-1]
+
+    assert len(json.dumps(dict(entry.body))) < 64 * 600
+    assert len(entry.key or "") < 120
+
+
+def test_captured_deliveries_are_ignored_with_a_reason(context: Context) -> None:
+    """What a real Alertmanager sent about services we do not have starts nothing."""
+    captured = CAPTURED / "alertmanager" / "firing.raw"
+    if not captured.exists():
+        pytest.skip(f"{captured.name} of the captured webhooks is not here")
+
+    assert handle(context, put(context, captured.read_bytes())) == []
+    assert "no route of alertmanager fits the alert ServiceDown" in state(context, "d1")[1]

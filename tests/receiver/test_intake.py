@@ -1,0 +1,233 @@
+"""Alerts come in: authenticity first, then size and shape, then the inbox, then 202."""
+
+import asyncio
+import base64
+import hashlib
+import logging
+from collections.abc import AsyncIterator
+from dataclasses import replace
+
+import pytest
+from sqlalchemy import text
+from starlette.requests import Request
+from starlette.types import Message
+
+from crisis.domain.protocol import Basic
+from crisis.receiver.body import BadBodyError, read_body
+from crisis.receiver.context import Context
+from crisis.receiver.intake import BODY_LIMIT
+from tests.receiver.conftest import CAPTURED, TOKEN, Browser, Wakes, delivered
+from tests.receiver.payloads import alert, delivery
+
+
+def test_proved_delivery_is_kept_and_answered_at_once(browser: Browser, context: Context, wakes: Wakes) -> None:
+    """A delivery of a sender that proves itself stands in the inbox as it came, and the responder is woken."""
+    raw = delivery()
+    answer = browser.alert(raw)
+
+    assert answer.status_code == 202
+    assert answer.json() == {"delivery": hashlib.sha256(b"alertmanager" + raw).hexdigest()}
+    assert [raw] == [kept.raw for kept in delivered(context)]
+    assert wakes.times == 1
+
+
+def test_duplicate_is_accepted_and_kept_once(browser: Browser, context: Context) -> None:
+    """The same delivery again is answered 202 with the same name."""
+    first, second = browser.alert(delivery()), browser.alert(delivery())
+
+    assert (first.status_code, second.status_code) == (202, 202)
+    assert first.json() == second.json()
+    assert len(delivered(context)) == 1
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        "",
+        "Bearer",
+        "Bearer ",
+        "Bearer wrong",
+        f"Bearer {TOKEN} more",
+        f"Digest {TOKEN}",
+        TOKEN,
+        "Basic ",
+        "Basic %%%",
+        "Basic bm9uZQ==",
+        "Basic \xff\xfe",
+        "Bearer \xe4\xf6\xfc",
+    ],
+)
+def test_unproved_delivery_is_refused_unread(browser: Browser, context: Context, header: str) -> None:
+    """Whatever does not prove the sender is answered 401, and nothing is kept."""
+    headers = {"Authorization": header.encode("latin-1")} if header else {}
+    answer = browser.send("POST", "/alerts/alertmanager", content=b"\x00not json", headers=headers)
+
+    assert answer.status_code == 401
+    assert delivered(context) == []
+
+
+@pytest.mark.parametrize("sender", ["nobody", "ALERTMANAGER", "%00", "..%2f..%2fetc", "x" * 5000, "%ff"])
+def test_unknown_sender_is_refused(browser: Browser, sender: str) -> None:
+    """A sender that the protocol does not know is answered 401 or never reaches the route; a token is no help."""
+    answer = browser.alert(delivery(), sender)
+
+    assert answer.status_code in (401, 404)
+
+
+def test_two_authorization_headers_prove_nothing(browser: Browser) -> None:
+    """Two Authorization headers are one too many."""
+    headers = [("Authorization", f"Bearer {TOKEN}"), ("Authorization", "Bearer other")]
+
+    assert browser.send("POST", "/alerts/alertmanager", content=delivery(), headers=headers).status_code == 401
+
+
+def test_either_token_counts_while_they_are_rotated(context: Context, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With two references both tokens count, and one that is not set does not lock the other out."""
+    monkeypatch.setenv("NEXT_TOKEN", "the-next-token")
+    references = ("env:NOT_SET_HERE", "env:NEXT_TOKEN", "env:CRISIS_SANDBOX_ALERT_TOKEN")
+    sender = context.protocol.alerts["alertmanager"].model_copy(update={"bearer": references})
+    protocol = context.protocol.model_copy(update={"alerts": {"alertmanager": sender}})
+    browser = Browser(replace(context, protocol=protocol))
+
+    assert browser.alert(delivery()).status_code == 202
+    assert browser.alert(delivery(), Authorization="Bearer the-next-token").status_code == 202
+    assert browser.alert(delivery(), Authorization="Bearer ").status_code == 401
+
+
+def test_name_and_password_count_too(context: Context, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Basic authentication proves the sender when both name and password are right."""
+    monkeypatch.setenv("ALERT_PASSWORD", "s3cret:with colon")
+    basic = Basic(user="prometheus", password="env:ALERT_PASSWORD")
+    sender = context.protocol.alerts["alertmanager"].model_copy(update={"bearer": (), "basic": basic})
+    browser = Browser(
+        replace(context, protocol=context.protocol.model_copy(update={"alerts": {"alertmanager": sender}}))
+    )
+
+    def say(credential: bytes) -> int:
+        return browser.alert(delivery(), Authorization=f"Basic {base64.b64encode(credential).decode()}").status_code
+
+    assert say(b"prometheus:s3cret:with colon") == 202
+    assert say(b"prometheus:wrong") == 401
+    assert say(b"other:s3cret:with colon") == 401
+    assert browser.alert(delivery(), Authorization="Basic %%%").status_code == 401
+    assert browser.alert(delivery()).status_code == 401
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        b"",
+        b"{",
+        b"\xff\xfe\x00",
+        b"[]",
+        b"null",
+        b"4",
+        b'{"version": "4", "alerts": {}}',
+        b'{"version": "4", "alerts": [1]}',
+        b'{"version": "4", "alerts": [{"labels": {"a": 1}}]}',
+        b'{"version": "4", "alerts": [{"labels": [1]}]}',
+        b'{"version": "4", "alerts": [{"startsAt": "yesterday"}]}',
+        b'{"version": "4", "alerts": [{"startsAt": "9999-12-31T23:59:59-23:59"}]}',
+        b'{"version": "4", "alerts": [{"startsAt": 5}]}',
+        b'{"version": "4", "alerts": [{"status": "maybe"}]}',
+        b'{"version": "4", "groupKey": 4, "alerts": [{}]}',
+        b'{"version": "3", "alerts": []}',
+        b'{"version": 4, "alerts": []}',
+        b'{"version": "4", "x": NaN}',
+        b'{"version": "4", "x": "\\ud800"}',
+        b'{"version": "4", "x": ' + b"9" * 5000 + b"}",
+        b"[" * 100_000,
+        b'{"a":' * 50_000,
+    ],
+)
+def test_what_is_no_delivery_is_refused(browser: Browser, context: Context, raw: bytes) -> None:
+    """A body that is no Alertmanager delivery is answered 400, never 500, and is not kept."""
+    answer = browser.alert(raw)
+
+    assert answer.status_code == 400
+    assert delivered(context) == []
+
+
+async def _pieces(length: int) -> AsyncIterator[bytes]:
+    for _ in range(length // 65536 + 1):
+        yield b" " * 65536
+
+
+@pytest.mark.parametrize(
+    "claim", [{}, {"Content_Length": "10"}, {"Content_Length": "-1"}, {"Content_Length": "9" * 40}]
+)
+def test_too_long_body_is_cut_off(browser: Browser, context: Context, claim: dict[str, str]) -> None:
+    """A body over the limit is answered 413, whatever its Content-Length says."""
+    assert browser.alert(_pieces(BODY_LIMIT), **claim).status_code == 413
+    assert delivered(context) == []
+
+
+def test_thousand_alerts_fit(browser: Browser) -> None:
+    """A storm of a thousand alerts in one delivery is taken."""
+    assert browser.alert(delivery(*(alert(fingerprint=f"{n:016x}") for n in range(1000)))).status_code == 202
+
+
+def test_lost_store_says_come_again(browser: Browser, context: Context, wakes: Wakes) -> None:
+    """When the delivery cannot be kept the sender is told to send it again, and nobody is woken."""
+    with context.journal.database.writing() as connection:
+        connection.execute(text("DROP TABLE inbox"))
+    answer = browser.alert(delivery())
+
+    assert answer.status_code == 503
+    assert answer.headers["Retry-After"] == "5"
+    assert wakes.times == 0
+
+
+def test_no_token_and_no_body_is_logged(browser: Browser, caplog: pytest.LogCaptureFixture) -> None:
+    """Neither what proves a sender nor what it sends shows up in a log, whatever the answer."""
+    caplog.set_level(logging.DEBUG)
+    marked = delivery(alert(journey="a-word-of-the-body"))
+    for raw in (marked, marked + b"}", b""):
+        for token in (TOKEN, "a-wrong-token"):
+            browser.alert(raw, Authorization=f"Bearer {token}")
+
+    assert not [word for word in (TOKEN, "a-wrong-token", "a-word-of-the-body") if word in caplog.text]
+
+
+def request_that(*messages: Message) -> Request:
+    """Return a request whose body arrives as these messages and then never goes on."""
+    waiting = list(messages)
+
+    async def receive() -> Message:
+        if not waiting:
+            await asyncio.Event().wait()
+        return waiting.pop(0)
+
+    return Request({"type": "http", "method": "POST", "headers": []}, receive)
+
+
+@pytest.mark.parametrize(
+    ("message", "because"),
+    [
+        ({"type": "http.request", "body": b"{", "more_body": True}, "too slowly"),
+        ({"type": "http.disconnect"}, "cut off"),
+    ],
+)
+def test_body_that_never_ends_is_given_up(message: Message, because: str) -> None:
+    """A body that stalls or breaks off is answered 400 after a while instead of holding a connection."""
+    with pytest.raises(BadBodyError, match=because) as caught:
+        asyncio.run(read_body(request_that(message), 100, patience=0.01))
+
+    assert caught.value.status == 400
+
+
+@pytest.mark.parametrize("method", ["GET", "HEAD", "PUT", "DELETE"])
+def test_only_post_delivers(browser: Browser, context: Context, method: str) -> None:
+    """No other method delivers anything."""
+    assert browser.send(method, "/alerts/alertmanager").status_code == 405
+    assert delivered(context) == []
+
+
+@pytest.mark.parametrize("name", ["firing", "firing_partly_resolved", "firing_truncated_max_alerts_1", "resolved"])
+def test_captured_delivery_is_taken(browser: Browser, name: str) -> None:
+    """What a real Alertmanager sent is taken, byte for byte."""
+    captured = CAPTURED / "alertmanager" / f"{name}.raw"
+    if not captured.exists():
+        pytest.skip(f"{captured.name} of the captured webhooks is not here")
+
+    assert browser.alert(captured.read_bytes()).status_code == 202

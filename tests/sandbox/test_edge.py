@@ -1,0 +1,107 @@
+"""The edge shows the live release, turns shoppers away when told to, and can be made to fail."""
+
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import httpx
+import pytest
+
+from crisis.sandbox.world import World
+
+Client = Callable[..., httpx.Client]
+Shopper = Callable[[World], httpx.Client]
+MUG = {"items": [{"sku": "mug", "quantity": 1}]}
+
+
+@pytest.fixture
+def switch(shared: World, connect: Client) -> Iterator[Callable[[str], httpx.Response]]:
+    """Change the mode of the shop; it is normal again afterwards."""
+    board = connect(shared.env["CRISIS_SANDBOX_SWITCHBOARD_URL"], shared.env["CRISIS_SANDBOX_SWITCHBOARD_TOKEN"])
+
+    def change(mode: str) -> httpx.Response:
+        seen = board.get("")
+        body: dict[str, Any] = {**seen.json(), "mode": mode, "seq": seen.json()["seq"] + 1}
+        return board.put("", json=body, headers={"If-Match": seen.headers["ETag"]})
+
+    yield change
+    change("normal")
+
+
+def test_maintenance_turns_shoppers_away_politely(
+    shared: World, connect: Client, switch: Callable[[str], httpx.Response]
+) -> None:
+    """People get a page, programs get JSON, both learn when to come back; nothing is a generic error."""
+    switch("maintenance")
+    stranger = connect(shared.shop_url)
+    page, call = stranger.get("/"), stranger.get("/api/products")
+
+    assert (page.status_code, call.status_code) == (503, 503)
+    assert page.headers["Retry-After"] == call.headers["Retry-After"] == "30"
+    assert "putting something right" in page.text
+    assert call.json()["mode"] == "maintenance"
+    assert shared.wait_until(lambda state: state["shoppers"]["turned_away"])
+
+
+def test_staff_and_health_pass_through_maintenance(
+    shared: World, connect: Client, switch: Callable[[str], httpx.Response]
+) -> None:
+    """The bypass token opens the shop, a wrong one does not, and /healthz is always open."""
+    switch("maintenance")
+    header = "X-Maintenance-Bypass"
+    stranger = connect(shared.shop_url)
+    staff = stranger.get("/", headers={header: shared.env["CRISIS_SANDBOX_BYPASS_TOKEN"]})
+
+    assert staff.status_code == 200
+    assert stranger.get("/", headers={header: "wrong"}).status_code == 503
+    assert stranger.get("/healthz").json()["releaseId"] == staff.headers["X-Release"]
+
+
+def test_stuck_switch_says_yes_and_stays(
+    shared: World, connect: Client, switch: Callable[[str], httpx.Response]
+) -> None:
+    """A lying switchboard answers 200, and the shop stays open."""
+    shared.fault("stuck_switch")
+    answer = switch("maintenance")
+    shared.fault("stuck_switch", False)
+
+    assert answer.status_code == 200
+    assert answer.json()["mode"] == "maintenance"
+    assert shared.state()["switches"]["mode"] == "normal"
+    assert connect(shared.shop_url).get("/").status_code == 200
+
+
+def test_never_healthy_breaks_any_release(shared: World, shopper: Shopper) -> None:
+    """The checkout answers 500 whatever is live, until mended."""
+    person = shopper(shared)
+    shared.fault("never_healthy")
+    broken = person.post("/api/checkout", json=MUG)
+    shared.fault("never_healthy", False)
+
+    assert broken.status_code == 500
+    assert person.post("/api/checkout", json=MUG).status_code == 201
+
+
+def test_slow_checkout_takes_its_time(shared: World, shopper: Shopper) -> None:
+    """The seconds are added to the checkout and to nothing else."""
+    person = shopper(shared)
+    shared.fault("slow_checkout", 0.3)
+    began = time.monotonic()
+    answer = person.post("/api/checkout", json=MUG)
+    took = time.monotonic() - began
+    shared.fault("slow_checkout", False)
+
+    assert answer.status_code == 201
+    assert took >= 0.3
+
+
+def test_shoppers_come_as_often_as_asked(shared: World) -> None:
+    """The stream can be stopped and made to swell."""
+    shared.shoppers(0)
+    stopped = shared.wait_until(lambda state: state["shoppers"]["per_second"] == 0)
+    shared.shoppers(20)
+    busy = shared.wait_until(lambda state: state["shoppers"]["started"] > stopped["shoppers"]["started"] + 5)
+    shared.reset_counters()
+
+    assert busy["shoppers"]["failed"] == 0
+    assert shared.state()["shoppers"]["started"] < busy["shoppers"]["started"]
