@@ -193,3 +193,24 @@ def test_vercel_sees_the_same_releases_and_goes_back(world: World, connect: Call
     assert {one["state"] for one in listed} == {"READY"}
     assert vercel.post("/v1/projects/shop/rollback/dpl_none").status_code == 404
     assert vercel.get("/v9/projects/other").status_code == 404
+
+
+def test_no_shopper_notices_a_good_release(world: World) -> None:
+    """The flip drops no request: a crowd shops through a release and nobody fails."""
+    world.shoppers(40)
+    sha = world.push({"README.md": "Hello\n"}, "Say hello")
+    at = world.wait_until(lambda state: state["serving"] == sha)["shoppers"]["ok"]
+    state = world.wait_until(lambda state: state["shoppers"]["ok"] > at + 30)
+
+    assert state["shoppers"]["failed"] == 0
+
+
+def test_wish_is_fulfilled_once(world: World, github: GitHub) -> None:
+    """A freeze that changes while a release waits for its turn does not start it twice."""
+    hub = github(world)
+    older = world.state()["deployments"][0]["sha"]
+    hub.post("/deployments", json={"ref": older}).raise_for_status()
+    freeze(hub, older)
+    state = world.wait_until(lambda state: deployment(state, older)["state"] == "success")
+
+    assert [one["state"] for one in deployment(state, older)["statuses"]] == ["in_progress", "success"]

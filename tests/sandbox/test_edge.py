@@ -105,3 +105,45 @@ def test_shoppers_come_as_often_as_asked(shared: World) -> None:
 
     assert busy["shoppers"]["failed"] == 0
     assert shared.state()["shoppers"]["started"] < busy["shoppers"]["started"]
+
+
+def test_sessions_are_not_shared(shared: World, shopper: Shopper, connect: Client) -> None:
+    """The edge keeps no cookie: a stranger stays a stranger while others are logged in."""
+    person, stranger = shopper(shared), connect(shared.shop_url)
+
+    assert person.post("/api/checkout", json=MUG).status_code == 201
+    assert stranger.post("/api/checkout", json=MUG).status_code == 401
+
+
+@pytest.mark.parametrize(
+    ("mode", "page", "search", "checkout"), [("read_only", 200, 200, 503), ("offline", 200, 503, 503)]
+)
+def test_circuit_can_be_broken_in_part(
+    shared: World, shopper: Shopper, switch: Callable[[str], httpx.Response], mode: str, page: int, search: int,
+    checkout: int,
+) -> None:  # fmt: skip
+    """Read-only closes what writes; offline closes the API and leaves the page."""
+    person = shopper(shared)
+    switch(mode)
+    codes = [person.get("/").status_code, person.get("/api/search").status_code]
+    answer = person.post("/api/checkout", json=MUG)
+
+    assert [*codes, answer.status_code] == [page, search, checkout]
+    assert answer.json()["mode"] == mode
+
+
+def test_feature_can_be_switched_off(shared: World, connect: Client) -> None:
+    """Search is closed, and nothing else; the prober takes it for what it is."""
+    board = connect(shared.env["CRISIS_SANDBOX_SWITCHBOARD_URL"], shared.env["CRISIS_SANDBOX_SWITCHBOARD_TOKEN"])
+    seen = board.get("")
+    body = {**seen.json(), "seq": seen.json()["seq"] + 1, "features": {"search": False}}
+    off = board.put("", json=body, headers={"If-Match": seen.headers["ETag"]})
+    stranger = connect(shared.shop_url)
+    codes = [stranger.get(path).status_code for path in ("/api/search", "/api/reviews/mug", "/")]
+    state = shared.wait_until(lambda state: not state["prober"]["journeys"]["search"]["up"])
+    body = {**body, "seq": body["seq"] + 1, "features": {}}
+    board.put("", json=body, headers={"If-Match": off.headers["ETag"]})
+
+    assert codes == [503, 200, 200]
+    assert state["prober"]["firing"] == []
+    assert state["prober"]["maintenance_seen"] == shared.state()["prober"]["maintenance_seen"]

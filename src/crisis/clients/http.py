@@ -63,14 +63,13 @@ class Api:
         self._secrets = tuple(secret for secret in (bearer, *(basic or ())) if secret is not None)
         token = {"Authorization": f"Bearer {bearer.get_secret_value()}"} if bearer else {}
         login = (basic[0].get_secret_value(), basic[1].get_secret_value()) if basic else None
-        try:
-            self._client = httpx.Client(
-                headers={"User-Agent": "crisis-protocols", **(headers or {}), **token},
-                auth=login, timeout=timeout, trust_env=False,
-            )  # fmt: skip
-        except UnicodeEncodeError:
+        if not all(secret.get_secret_value().isascii() for secret in self._secrets):
             then = "store it again, without stray characters"
-            raise ProtocolError(f"{vendor} token", wanted="plain ASCII", saw="other characters", then=then) from None
+            raise ProtocolError(f"{vendor} token", wanted="plain ASCII", saw="other characters", then=then)
+        self._client = httpx.Client(
+            headers={"User-Agent": "crisis-protocols", **(headers or {}), **token},
+            auth=login, timeout=timeout, trust_env=False,
+        )  # fmt: skip
 
     def __repr__(self) -> str:
         return f"Api({self.vendor!r})"
@@ -135,19 +134,24 @@ class Api:
                 params=asking.get("params") or None, headers=asking.get("headers"),
             )  # fmt: skip
         except httpx.TimeoutException:
-            saw = "no answer in time"
+            saw, ours = "no answer in time", False
         except (httpx.InvalidURL, httpx.UnsupportedProtocol, httpx.LocalProtocolError):
-            raise ProtocolError(
-                asking["target"], wanted=f"a usable address and token for {self.vendor}", saw="ones HTTP cannot carry",
-                then="mend them in protocol.yaml or where its references point",
-            ) from None  # fmt: skip
+            saw, ours = "ones HTTP cannot carry", True
         except httpx.RequestError as error:
-            saw = f"no connection ({type(error).__name__})"
-        # Nothing is chained: the cause carries the request, and so the token.
+            saw, ours = f"no connection ({type(error).__name__})", False
+        # Raised out here, where nothing is chained: the cause carries the request, and so the token.
+        if ours:
+            wanted, then = f"a usable address and token for {self.vendor}", "mend them where their references point"
+            raise ProtocolError(asking["target"], wanted=wanted, saw=saw, then=then)
+        wanted = f"{self.vendor} to {asking['operation']}"
         raise TransientError(
-            asking["target"], vendor=self.vendor, operation=asking["operation"],
-            wanted=f"{self.vendor} to {asking['operation']}", saw=saw, then="try again",
-        )  # fmt: skip
+            asking["target"],
+            vendor=self.vendor,
+            operation=asking["operation"],
+            wanted=wanted,
+            saw=saw,
+            then="try again",
+        )
 
     def _refuse(self, response: httpx.Response, asking: Asking) -> NoReturn:
         status = response.status_code

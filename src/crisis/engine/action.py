@@ -74,7 +74,8 @@ def action(
 
         as_task = task(
             name=name,
-            tags=["change", kind],
+            # No tags: Prefect asks its API for a concurrency slot before each tagged task, so the API being slow
+            # or away would hold up a crisis.
             retries=len(RETRIES),
             retry_delay_seconds=list(RETRIES),
             retry_jitter_factor=0.3,

@@ -33,7 +33,6 @@ def observation(function: Callable[P, S]) -> Callable[P, S]:
     """Make a function a look. What it returns says in one line what it saw."""
     as_task = task(
         name=function.__name__,
-        tags=["look"],
         retries=len(RETRIES),
         retry_delay_seconds=list(RETRIES),
         retry_jitter_factor=0.3,

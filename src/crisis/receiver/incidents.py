@@ -26,11 +26,7 @@ _LISTED = 50
 def incident_routes(context: Context) -> APIRouter:
     """Return the routes of the incident pages."""
     router = APIRouter()
-
-    @router.get("/")
-    def start() -> Response:
-        """Lead to the list."""
-        return RedirectResponse("/incidents")
+    router.add_api_route("/", _start)
 
     @router.api_route("/incidents", methods=["GET", "HEAD"])
     def overview() -> Response:
@@ -55,6 +51,10 @@ def incident_routes(context: Context) -> APIRouter:
         return plain(text, "text/markdown; charset=utf-8")
 
     return router
+
+
+def _start() -> Response:
+    return RedirectResponse("/incidents")
 
 
 def _picture(entries: list[Entry]) -> Response:

@@ -39,7 +39,9 @@ class Edge:
         self._memory, self._bypass = memory, bypass
         self._upstream: Upstream | None = None
         nobody = CookieJar(DefaultCookiePolicy(allowed_domains=[]))  # a shopper's session is not the next one's
-        self._client = httpx.AsyncClient(trust_env=False, timeout=10, cookies=nobody)
+        # A release that has just answered 500 hangs up: a kept connection would fail the next, innocent request.
+        once = httpx.Limits(max_keepalive_connections=0)
+        self._client = httpx.AsyncClient(trust_env=False, timeout=10, cookies=nobody, limits=once)
         self.app = Starlette(routes=[Route("/{path:path}", self._serve, methods=_METHODS)])
 
     def turn_to(self, sha: str, url: str) -> None:
