@@ -90,7 +90,7 @@ def test_a_half_made_clone_is_healed(origin: Origin, mirror: Mirror, damage: str
 
 
 def test_a_mirror_killed_at_any_moment_is_healed(origin: Origin, tmp_path: Path) -> None:
-    """kill -9 in the middle of a first clone leaves nothing that stops the next one."""
+    """A kill -9 in the middle of a first clone leaves nothing that stops the next one."""
     home = tmp_path / "home"
     code = "import sys, pathlib; from crisis.clients.git import Repository as R; print(flush=True)\n"
     code += "R.mirror(sys.argv[1], pathlib.Path(sys.argv[2]))"
@@ -284,23 +284,38 @@ def test_a_good_commit_of_another_line_is_a_conflict(origin: Origin, mirror: Mir
     assert made.note == f"{good[:7]} is no ancestor of {bad[:7]}"
 
 
-def test_a_revert_that_conflicts_names_commit_and_file(origin: Origin, mirror: Mirror) -> None:
-    """A good commit from inside a merged branch cannot be reached along the main line."""
+def test_a_good_commit_beside_the_main_line_is_a_conflict(origin: Origin, mirror: Mirror) -> None:
+    """A commit from inside a merged branch cannot be reached along the main line; no other files are passed off."""
     origin.branch("feature")
-    good = origin.commit("Inside", a="inside\n")
+    good = origin.commit("Inside", b="inside\n")
     origin.git("checkout", "--quiet", "main")
-    first = origin.commit("Start of a", a="one\n2\n3\n", c="c\n")
-    origin.git("merge", "--quiet", "--no-ff", "-s", "ours", "-m", "Merge feature", "feature")
-    bad = origin.commit("Bad", a="bad\n")
-    origin.git("checkout", "--quiet", "feature")
-    origin.git("merge", "--quiet", "-s", "ours", "-m", "Swap the lines", "main")
-    swapped = origin.commit("On top", a="top\n")
+    origin.commit("Beside", a="beside\n")
+    bad = origin.merge("feature")
 
-    made = revert(mirror(), first, swapped)
+    made = revert(mirror(), good, bad)
 
-    assert first[:7] != good[:7]
-    assert bad[:7] != swapped[:7]
     assert (made.commit, made.how) == (None, "conflict")
+    assert made.note == f"reverting 2 commits of the main line does not lead back to the files of {good[:7]}"
+
+
+def test_line_ends_that_git_would_convert_are_no_conflict(origin: Origin, mirror: Mirror) -> None:
+    """Files stored against the repository's own rules are reverted as they are stored."""
+    good = origin.commit("Windows", w="1\r\n2\r\n")
+    (origin.path / ".gitattributes").write_text("* text eol=lf\n", encoding="utf-8")
+    origin.git("add", ".gitattributes")
+    origin.git("commit", "--quiet", "-m", "Rules")
+    blob = subprocess.run(
+        ["git", "hash-object", "-w", "--stdin"], cwd=origin.path, input=b"1\r\nbad\r\n", capture_output=True, check=True
+    ).stdout.decode()
+    origin.git("update-index", "--cacheinfo", f"100644,{blob.strip()},w")
+    origin.git("commit", "--quiet", "-m", "Bad")
+    bad = origin.head()
+
+    repository = mirror()
+    made = revert(repository, good, bad)
+
+    assert made.commit is not None
+    assert repository.tree(made.commit) == repository.tree(good)
 
 
 def test_a_push_moves_main_forward(origin: Origin, mirror: Mirror) -> None:

@@ -13,36 +13,12 @@ from ruamel.yaml import YAML
 from crisis.domain.decision import Decision
 from crisis.domain.entry import Entry
 from crisis.domain.incident import Incident, fold_incident
-from crisis.engine.server import PrefectServer
 from crisis.engine.votes import Answer, RefusedVote, cast, open_gates
 from crisis.errors import CrisisError
 from crisis.journal.store import Journal
 from crisis.protocol_file import load_protocol
 from crisis.sandbox.world import World
 from crisis.settings import Settings
-
-
-@pytest.fixture(scope="session")
-def prefect(tmp_path_factory: pytest.TempPathFactory, project: Path) -> Iterator[str]:
-    """One real Prefect server for all playbook tests; its API's address."""
-    import asyncio  # noqa: PLC0415
-    import socket  # noqa: PLC0415
-
-    from prefect.settings import PREFECT_API_URL, PREFECT_HOME, temporary_settings  # noqa: PLC0415
-
-    from crisis.engine.server import answers  # noqa: PLC0415
-
-    home = tmp_path_factory.mktemp("prefect")
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    settings = Settings(home=home, project=project, prefect_port=port)
-    server = PrefectServer(port, settings.environment(), home / "server.log")
-    server.start()
-    asyncio.run(answers(settings.prefect_api, home / "server.log"))
-    with temporary_settings({PREFECT_API_URL: settings.prefect_api, PREFECT_HOME: home / "prefect"}):
-        yield settings.prefect_api
-    server.stop()
 
 
 @pytest.fixture

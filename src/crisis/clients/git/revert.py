@@ -53,6 +53,10 @@ class _Scratch:
 
     def open(self, head: str) -> None:
         self._run("init", "--quiet", ".")
+        # Files are taken as they are stored: a line end that checkout converts would count as a local change.
+        attributes = self.folder / ".git" / "info" / "attributes"
+        attributes.parent.mkdir(exist_ok=True)
+        attributes.write_text("* -text -ident -filter -working-tree-encoding\n", encoding="ascii")
         self._run("checkout", "--quiet", "--detach", head)
 
     def revert(self, sha: str, parents: Sequence[str]) -> str:
