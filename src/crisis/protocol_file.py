@@ -304,7 +304,7 @@ def _say(detail: ErrorDetails, where: Where, schema: dict[str, Any], data: Any) 
             wrong, mend = _PATTERNS[context["pattern"]]
             said = f"{value!r} is {wrong}" if context["pattern"] == words.NAME else wrong, mend
         case "too_short" | "string_too_short":
-            said = "empty", f"fill it in: {about}"
+            said = "empty", f"fill it in: {about or 'one request or more'}"
         case "greater_than_equal" | "less_than_equal":
             bounds = f"at least {field['minimum']}" + (f" and at most {field['maximum']}" if "maximum" in field else "")
             said = f"must be {bounds}", about

@@ -179,3 +179,12 @@ def test_a_reference_no_test_can_read_is_refused() -> None:
 
     with pytest.raises(ProtocolError, match="env:NAME"):
         replay_test(BUILD, journey, INCIDENT, "login")
+
+
+def test_a_shop_without_tests_has_tested_nothing(origin: Origin, mirror: Mirror, story: Story) -> None:
+    """Where there is no test, every changed line is untested."""
+    origin.git("rm", "--quiet", "-r", "tests")
+    sha = origin.commit("Trust us", shop__prices_py=GOOD.replace("100", "90"))
+
+    assert untested_lines(mirror(), BUILD, sha).untested == {"shop/prices.py": [2]}
+    assert story.bad != sha

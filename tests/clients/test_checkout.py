@@ -105,7 +105,7 @@ def test_places_are_filled_once() -> None:
 def test_a_program_with_children_is_ended_whole() -> None:
     """What a program started is ended with it when its time is up, even if it will not listen."""
     alive, held = os.pipe()  # at its end as soon as nobody holds it any more
-    with open(alive, "rb") as reader:
+    with os.fdopen(alive, "rb") as reader:
         words = ["sh", "-c", "sh -c 'trap \"\" TERM; sleep 60; sleep 60' & wait"]
         done = run(words, environment={"PATH": os.environ["PATH"]}, timeout=0.5, keep=(held,))
         os.close(held)

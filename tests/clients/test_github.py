@@ -171,6 +171,14 @@ def test_a_ticket_that_is_not_there_is_none(client: github.GitHub, vendor: Vendo
     assert len(vendor.asked) == 1
 
 
+def test_the_search_for_a_ticket_is_bounded(client: github.GitHub, vendor: Vendor) -> None:
+    """Full pages without an end are left after twenty."""
+    vendor.says(f"GET {REPO}/issues", [{"number": n, "html_url": "", "body": ""} for n in range(100)])
+
+    assert client.find_issue(github.marker("INC-1"), []) is None
+    assert len(vendor.asked) == 20
+
+
 def test_a_ticket_is_filed(vendor: Vendor, monkeypatch: pytest.MonkeyPatch) -> None:
     """The repository of the tickets need not be the one of the releases."""
     monkeypatch.setenv("A_TOKEN", "ghp-secret")

@@ -51,6 +51,14 @@ def test_a_no_is_refused(api: Api, vendor: Vendor, status: int) -> None:
     assert (refusal.value.vendor, refusal.value.operation, refusal.value.target) == ("acme", "read a thing", "thing")
 
 
+def test_a_page_instead_of_an_answer_is_not_shown(api: Api, vendor: Vendor) -> None:
+    """A proxy's error page brings its status and none of its text."""
+    vendor.says("GET /thing", (502, "<html>proxy</html>"))
+
+    with pytest.raises(TransientError, match="saw 502; try again"):
+        api.get("/thing", **ASKING)
+
+
 def test_a_status_that_was_asked_for_is_an_answer(api: Api) -> None:
     """A caller that can use a 404 gets it."""
     assert api.get("/nothing", ok=(200, 404), **ASKING).status_code == 404

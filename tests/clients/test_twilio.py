@@ -63,6 +63,14 @@ def test_messages_are_listed_over_pages(client: twilio.Twilio, vendor: Vendor) -
     assert vendor.asked[1][1] == {"To": "x", "Page": "1"}
 
 
+def test_an_endless_list_is_left(client: twilio.Twilio, vendor: Vendor) -> None:
+    """Pages that never end are left after five."""
+    vendor.says(f"GET {ROOT}/Messages.json", {"messages": [], "next_page_uri": f"{ROOT}/Messages.json?Page=1"})
+
+    assert client.messages(ADA) == []
+    assert len(vendor.asked) == 5
+
+
 def test_a_call_says_its_text(client: twilio.Twilio, vendor: Vendor) -> None:
     """The text is spoken as it is, whatever XML would make of it."""
     vendor.says(f"POST {ROOT}/Calls.json", (201, {"sid": "CA1"}))

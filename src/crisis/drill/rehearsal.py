@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+import httpx
+
 from crisis.domain.clock import utc_now
 from crisis.domain.decision import Gate
 from crisis.domain.entry import Entry
@@ -22,6 +24,7 @@ __all__ = ["Outcome", "rehearse"]
 _GIVE_UP_SECONDS = 180
 _SHOPPERS_PER_SECOND = 4
 _READS_SECONDS = 1.5
+_AGAIN_SECONDS = 0.5
 
 
 @dataclass
@@ -33,6 +36,15 @@ class Outcome:
     world: dict[str, Any]
     broke_at: datetime
     head: tuple[int, str] | None = None
+
+
+@dataclass(frozen=True)
+class _People:
+    """Whether decision makers are simulated, how many seconds they read, and what is still open."""
+
+    simulated: bool
+    reads: float
+    open: Callable[[str], list[Gate]]
 
 
 @dataclass
@@ -63,6 +75,7 @@ def rehearse(
     simulated: bool,
     show: Callable[[Entry], None],
     ask: Callable[[Gate, str], None],
+    reads: float = _READS_SECONDS,
 ) -> Outcome:
     """
     Break the shop with a bad release and follow the incident to its end.
@@ -71,6 +84,7 @@ def rehearse(
     simulated decision maker answers by herself. Raises UnprovenError when nothing ended within three minutes.
     """
     watch = _Watch(journal, set(journal.incidents()))
+    people = _People(simulated, reads, lambda incident: open_gates(journal, incident))
     world.alert(f"{stack.receiver}/alerts/alertmanager")
     world.shoppers(_SHOPPERS_PER_SECOND)
     broke_at = utc_now()
@@ -83,28 +97,33 @@ def rehearse(
             if entry.kind == "ended":
                 _let_shoppers_back(world)
                 return Outcome(watch.incident, watch.entries, world.state(), broke_at, journal.head(watch.incident))
-        for gate in open_gates(journal, watch.incident) if watch.incident else ():
+        for gate in people.open(watch.incident) if watch.incident else ():
             if gate.plan.hash not in asked:
                 asked.add(gate.plan.hash)
-                _put(gate, stack, world, simulated=simulated, ask=ask)
+                _put(gate, stack, world, people, ask)
         time.sleep(0.05)
     raise UnprovenError("drill", wanted="an end", saw=f"none within {_GIVE_UP_SECONDS} s", then=f"read {stack.log}")
 
 
-def _put(gate: Gate, stack: Stack, world: World, *, simulated: bool, ask: Callable[[Gate, str], None]) -> None:
+def _put(gate: Gate, stack: Stack, world: World, people: _People, ask: Callable[[Gate, str], None]) -> None:
     page = f"{stack.receiver}/decide/{gate.incident}/{gate.run}/{gate.name}"
     ask(gate, page)
-    if simulated:
-        threading.Thread(target=_simulate, args=(gate, page, world), name="decision maker", daemon=True).start()
+    if people.simulated:
+        threading.Thread(target=_simulate, args=(gate, page, world, people), name="decision maker", daemon=True).start()
 
 
-def _simulate(gate: Gate, page: str, world: World) -> None:
+def _simulate(gate: Gate, page: str, world: World, people: _People) -> None:
+    """Answer as a person would: when the page is away or the code is spent, try again a little later."""
     who, answer = gate.people[0], gate.plan.choices[0].name
     reason = "The plan is clear, the good release is known."
-    try:
-        answer_page(page, who, answer, lambda: world.one_time_code(who), reads=_READS_SECONDS, reason=reason)
-    except CrisisError:
-        return  # the journal holds the refusal, and the ladder goes on without her
+    until = time.monotonic() + _GIVE_UP_SECONDS
+    while time.monotonic() < until and any(one.plan.hash == gate.plan.hash for one in people.open(gate.incident)):
+        try:
+            answer_page(page, who, answer, lambda: world.one_time_code(who), reads=people.reads, reason=reason)
+        except (CrisisError, httpx.HTTPError):
+            time.sleep(_AGAIN_SECONDS)
+        else:
+            return
 
 
 def _let_shoppers_back(world: World) -> None:

@@ -6,6 +6,7 @@ import signal
 import socket
 import subprocess
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -23,7 +24,7 @@ _STOP_SECONDS = 15
 class Stack:
     """Receiver, responder and Prefect on free ports. It is a process group, so that it can be killed as one."""
 
-    def __init__(self, home: Path, environment: dict[str, str], project: Path) -> None:
+    def __init__(self, home: Path, environment: Mapping[str, str], project: Path) -> None:
         self.home, self.project = home, project
         self.port, self.prefect_port = _free_port(), _free_port()
         self.receiver = f"http://127.0.0.1:{self.port}"

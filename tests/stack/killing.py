@@ -1,0 +1,138 @@
+"""Kill the whole stack at a journal entry, start it again, and compare the world with an undisturbed one."""
+
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ruamel.yaml import YAML
+
+from crisis.domain.entry import Entry
+from crisis.drill.rehearsal import Outcome, rehearse
+from crisis.drill.stack import Stack
+from crisis.journal.store import Journal
+from crisis.sandbox.world import World
+
+PROJECT = Path(__file__).resolve().parents[2]
+_READS = 0.2
+_RUN = re.compile(r"INC-\d{8}-[0-9a-f]{6}|[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f-]{22}|\b[0-9a-f]{7,40}\b|127\.0\.0\.1:\d+")
+
+
+@dataclass
+class Trial:
+    """One rehearsal: the world it left, in a form that can be compared, and how many entries it took."""
+
+    world: dict[str, Any]
+    entries: int
+    starts: int
+    faults: list[str]
+    seconds: float
+
+
+def rehearse_once(kill_at: int | None, seed: Path | None = None) -> Trial:
+    """Run a rehearsal; with `kill_at`, kill every process of the stack when the incident has that many entries."""
+    began = time.monotonic()
+    with tempfile.TemporaryDirectory(prefix="crisis-kill-") as folder, World.start() as world:
+        home = Path(folder) / "home"
+        if seed is not None:
+            shutil.copytree(seed, home / "prefect")
+        environment = {**world.env, "CRISIS_PROTOCOL": str(_quick_protocol(Path(folder))), "CRISIS_LEASE": "3"}
+        journal = Journal.open(f"sqlite:///{home / 'journal.db'}")
+        with Stack(home, environment, PROJECT) as stack:
+            stack.wait()
+            killed = False
+
+            def watch(entry: Entry) -> None:
+                nonlocal killed
+                if kill_at is not None and not killed and entry.seq >= kill_at:
+                    killed = True
+                    stack.kill()
+                    stack.start()
+
+            outcome = rehearse(
+                world, stack, journal, simulated=True, show=watch, ask=lambda _gate, _page: None, reads=_READS
+            )
+        trial = _judge(world, journal, outcome, time.monotonic() - began)
+        journal.close()
+        return trial
+
+
+def seed_prefect(into: Path) -> Path:
+    """Make a Prefect database once, so that each trial need not migrate its own."""
+    with World.start() as world, Stack(into / "home", world.env, PROJECT) as stack:
+        stack.wait()
+    return into / "home" / "prefect"
+
+
+def _quick_protocol(folder: Path) -> Path:
+    yaml = YAML(typ="safe")
+    data = yaml.load((PROJECT / "protocol.yaml").read_text(encoding="utf-8"))
+    data["services"]["shop"]["verify"] = {"passes": 5, "every": "50ms", "p95": "3s", "give_up_after": "20s"}
+    file = folder / "protocol.yaml"
+    with file.open("w", encoding="utf-8") as stream:
+        yaml.dump(data, stream)
+    return file
+
+
+def _judge(world: World, journal: Journal, outcome: Outcome, seconds: float) -> Trial:
+    entries = journal.entries(outcome.incident)
+    state = world.state()
+    git = ["git", "-C", str(world.origin)]
+
+    def ask(*words: str) -> list[str]:
+        return subprocess.run([*git, *words], capture_output=True, text=True, check=True).stdout.splitlines()
+
+    effects = Counter(
+        f"{entry.body['action']} {entry.body['target']}" for entry in entries if entry.kind in ("done", "none")
+    )
+    seen = {
+        "tree": ask("rev-parse", "main^{tree}"),
+        "history": [_plain(line) for line in ask("log", "--format=%s", "main")],
+        "serving": ask("rev-parse", f"{state['serving']}^{{tree}}"),
+        "mode": state["switches"]["mode"],
+        "freeze": len(state["freeze"]["allow"]) if state["freeze"] else None,
+        "tickets": [_plain(one["title"]) for one in state["tickets"]],
+        "messages": sorted(f"{one['to']} {_plain(one['body'])}" for one in state["messages"]),
+        "calls": sorted(one["to"] for one in state["calls"]),
+        "deployments": sorted(one["state"] for one in state["deployments"]),
+        "effects": sorted(effects.items()),
+        "decisions": [entry.body["outcome"] for entry in entries if entry.kind == "decided"],
+        "end": [entry.body["outcome"] for entry in entries if entry.kind == "ended"],
+    }
+    starts = max((int(entry.body["start"]) for entry in entries if entry.kind == "started"), default=0)
+    faults = [fault.says for fault in journal.verify(outcome.incident)]
+    return Trial(seen, len(entries), starts, faults, seconds)
+
+
+def _plain(text: str) -> str:
+    """Take out what names this very incident, run, commit or port."""
+    return _RUN.sub("·", text)
+
+
+def main() -> int:
+    """Kill at every entry in turn, or at the ones given; print N of N."""
+    with tempfile.TemporaryDirectory(prefix="crisis-kill-seed-") as folder:
+        seed = seed_prefect(Path(folder))
+        calm = rehearse_once(None, seed)
+        print(f"undisturbed: {calm.entries} entries, {calm.world['end']}, {calm.seconds:.0f} s", flush=True)  # noqa: T201
+        instants = [int(word) for word in sys.argv[1:]] or list(range(1, calm.entries + 1))
+        good = 0
+        for instant in instants:
+            trial = rehearse_once(instant, seed)
+            differs = {name: (calm.world[name], trial.world[name]) for name in calm.world if calm.world[name] != trial.world[name]}
+            same = not differs and not trial.faults
+            good += same
+            says = "equal" if same else f"DIFFERS {differs} {trial.faults}"
+            print(f"killed at entry {instant:2}: {says}; start {trial.starts}, {trial.seconds:.0f} s", flush=True)  # noqa: T201
+        print(f"{good} of {len(instants)} equal to the undisturbed world", flush=True)  # noqa: T201
+        return 0 if good == len(instants) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
