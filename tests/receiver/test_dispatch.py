@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import pytest
 
+from crisis.domain.clock import utc_now, write_time
 from crisis.domain.protocol import AlertRoute
 from crisis.domain.start import Start
 from crisis.errors import JournalError
@@ -146,10 +147,21 @@ def test_new_flap_after_the_end_starts_again(context: Context, journal: Journal)
     """A new start time after the end is a new incident."""
     (start,) = handle(context, put(context, delivery()))
     journal.append(start.incident, "ended", "responder", {"run": "r", "playbook": "bad-deploy", "outcome": "recovered"})
-    flap = {**alert(), "startsAt": "2026-11-24T05:00:00Z"}
+    flap = {**alert(), "startsAt": write_time(utc_now())}
     (again,) = handle(context, put(context, delivery(flap), "d2"))
 
     assert again.incident != start.incident
+
+
+def test_alert_of_the_incident_that_comes_late_joins_it(context: Context, journal: Journal) -> None:
+    """An alert that began before the end, such as one of our own maintenance page, opens nothing new."""
+    (start,) = handle(context, put(context, delivery()))
+    began = write_time(utc_now())
+    journal.append(start.incident, "ended", "responder", {"run": "r", "playbook": "bad-deploy", "outcome": "recovered"})
+    late = {**alert(journey="login"), "startsAt": began, "fingerprint": "1dec5b9ccfc77624"}
+
+    assert handle(context, put(context, delivery(late), "d2")) == []
+    assert state(context, "d2") == ("joined", f"belongs to {start.incident}")
 
 
 @pytest.mark.parametrize(

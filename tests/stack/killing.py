@@ -125,7 +125,11 @@ def main() -> int:
         good = 0
         for instant in instants:
             trial = rehearse_once(instant, seed)
-            differs = {name: (calm.world[name], trial.world[name]) for name in calm.world if calm.world[name] != trial.world[name]}
+            differs = {
+                name: (calm.world[name], trial.world[name])
+                for name in calm.world
+                if calm.world[name] != trial.world[name]
+            }
             same = not differs and not trial.faults
             good += same
             says = "equal" if same else f"DIFFERS {differs} {trial.faults}"

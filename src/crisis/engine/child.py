@@ -4,11 +4,14 @@ import ctypes
 import importlib
 import logging
 import signal
+from contextlib import suppress
+from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 from uuid import UUID
 
+import httpx
 from prefect import Flow
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.objects import FlowRun
@@ -18,7 +21,7 @@ from crisis.engine.playbook import PLAYBOOKS, adopted_lease
 from crisis.errors import CrisisError
 from crisis.journal.lease import Lease
 
-__all__ = ["drive", "load_flow", "register"]
+__all__ = ["Order", "drive", "load_flow", "register"]
 
 _PR_SET_PDEATHSIG = 1
 
@@ -34,15 +37,30 @@ def load_flow(entrypoint: str) -> Flow[..., Any]:
     return found
 
 
-def drive(entrypoint: str, flow_run: str, lease: Lease | None) -> None:
-    """Run a playbook under a flow run that exists; ends when the flow does, or with the parent."""
+@dataclass(frozen=True)
+class Order:
+    """Which run to drive: its playbook's entry point, its id, its lease, and the run as just created, if it was."""
+
+    entrypoint: str
+    run: str
+    lease: Lease | None
+    created: FlowRun | None = None
+
+
+def drive(orders: Connection) -> None:
+    """Wait for an order, ready to go, and drive that run; ends when the flow does, or with the parent."""
     _die_with_parent()
-    playbook = load_flow(entrypoint)
     with get_client(sync_client=True) as client:
-        known: FlowRun = client.read_flow_run(UUID(flow_run))
-    adopted_lease.set(lease)
+        with suppress(httpx.HTTPError):
+            client.hello()  # the connection is open before it is needed
+        try:
+            order: Order = orders.recv()
+        except EOFError:
+            return  # never needed
+        known = order.created or client.read_flow_run(UUID(order.run))
+    adopted_lease.set(order.lease)
     # Its failure is in the state and in the journal; raising it here would only print it twice.
-    run_flow(playbook, flow_run=known, parameters=known.parameters, return_type="state")
+    run_flow(load_flow(order.entrypoint), flow_run=known, parameters=known.parameters, return_type="state")
 
 
 def register(deployments: list[dict[str, Any]], answer: Connection) -> None:

@@ -156,8 +156,9 @@ class PrefectMirror:
         from prefect.client.schemas.objects import State  # noqa: PLC0415
         from prefect.states import Paused  # noqa: PLC0415
 
-        if self._form is not form:
-            return  # answered in the meantime
+        now = client.read_flow_run(self._run).state
+        if self._form is not form or now is None or not (now.is_running() or now.is_paused()):
+            return  # answered, or cancelled, in the meantime
         keys = keyset_from_base_key(f"paused-{form.key}")
         self._put_input(client, keys["schema"], form.schema)
         self._put_input(client, keys["description"], form.description)

@@ -143,6 +143,8 @@ class _Opened:
 
     def begin(self, service: str, given: dict[str, Any]) -> None:
         run = self.run
+        if not self.leases.renew(run.lease):
+            raise FencedError(f"run {run.id}", wanted="our lease", saw="another's", then="this one stops")
         requester = given.get("requester")
         opened = {"service": service, "summary": given.get("summary") or "no summary given", "playbook": run.playbook}
         opened |= {"source": given.get("source", ""), "requester": requester, "drill": False}

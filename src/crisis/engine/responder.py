@@ -9,6 +9,7 @@ import time
 from collections.abc import Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
+from multiprocessing.connection import Connection
 from multiprocessing.context import ForkServerProcess
 from typing import Any
 from uuid import UUID
@@ -22,7 +23,7 @@ from prefect.states import Cancelled, Completed, Crashed, Failed, Scheduled
 
 from crisis.domain.clock import utc_now
 from crisis.domain.start import Start, incident_id
-from crisis.engine.child import drive, register
+from crisis.engine.child import Order, drive, register
 from crisis.engine.deployments import Deployment
 from crisis.engine.run import RECOVERED, RESPONDER
 from crisis.errors import JournalError, ProtocolError, TransientError
@@ -35,6 +36,7 @@ _LOG = logging.getLogger("crisis.responder")
 _STARTS_AT_MOST = 20
 _POLL_SECONDS = 1.0
 _WATCH_SECONDS = 0.5
+_SPARE_AFTER_SECONDS = 2.0
 
 
 class Responder:
@@ -54,6 +56,8 @@ class Responder:
         self._unsettled: set[str] = set()
         self._not_before: dict[str, float] = {}
         self.playbooks: set[str] = set()
+        self._spares: list[tuple[ForkServerProcess, Connection]] = []
+        self._last_start = -_SPARE_AFTER_SECONDS
 
     def warm(self) -> None:
         """Start the fork server and let it import everything a run needs."""
@@ -105,9 +109,14 @@ class Responder:
         async with asyncio.TaskGroup() as group:
             group.create_task(self._repeat(self._poll, _POLL_SECONDS))
             group.create_task(self._repeat(self._watch, _WATCH_SECONDS))
+            group.create_task(self._repeat(self._keep_spare, _WATCH_SECONDS))
 
     def stop(self) -> None:
         """End every run of this process at once; the next start goes on with them."""
+        for spare, orders in self._spares:
+            orders.close()
+            spare.kill()
+            spare.join()
         for lease, process in self._driven.values():
             process.kill()
             process.join()
@@ -149,18 +158,36 @@ class Responder:
             return
         one = next(item for item in self.deployments if self.ids[item.name] == str(flow_run.deployment_id))
         if one.name not in self.playbooks:
-            self._drive(run, one, None)
+            self._drive(run, one, None, flow_run)
             return
         incident = flow_run.parameters.get("incident") or incident_id(run, flow_run.created or utc_now())
         lease = self.leases.take(run, incident, one.name, self._holder, os.getpid())
         if lease is not None:
-            self._drive(run, one, lease)
+            self._drive(run, one, lease, flow_run)
 
-    def _drive(self, run: str, one: Deployment, lease: Lease | None) -> None:
-        process = self._context.Process(target=drive, args=(one.entrypoint, run, lease))
-        process.start()
+    def _drive(self, run: str, one: Deployment, lease: Lease | None, created: FlowRun | None = None) -> None:
+        process, orders = self._spares.pop() if self._spares else self._fork()
+        try:
+            orders.send(Order(one.entrypoint, run, lease, created))
+        except OSError:  # the spare one died while it waited
+            process, orders = self._fork()
+            orders.send(Order(one.entrypoint, run, lease, created))
+        orders.close()
+        self._last_start = time.monotonic()
         self._driven[run] = (lease, process)
         self._keep(self._reap(run))
+
+    def _fork(self) -> tuple[ForkServerProcess, Connection]:
+        theirs, ours = self._context.Pipe(duplex=False)
+        process = self._context.Process(target=drive, args=(theirs,))
+        process.start()
+        theirs.close()
+        return process, ours
+
+    async def _keep_spare(self) -> None:
+        """Have one process waiting with a connection open; made when nothing has started for a moment."""
+        if not self._spares and time.monotonic() > self._last_start + _SPARE_AFTER_SECONDS:
+            self._spares.append(await asyncio.to_thread(self._fork))
 
     def _keep(self, work: Any) -> None:
         made = asyncio.get_running_loop().create_task(work)

@@ -1,5 +1,6 @@
 """Lease: who drives a run, so that a dead or frozen driver is noticed in seconds and fenced off."""
 
+import os
 import time
 from dataclasses import dataclass
 from typing import Any
@@ -56,8 +57,8 @@ class Leases:
             return _lease(connection.execute(select(LEASES).where(LEASES.c.run == run)).one())
 
     def renew(self, lease: Lease) -> bool:
-        """Say that the driver lives; False when somebody else has taken the run over."""
-        return self._set(lease, expires=time.time() + self.seconds)
+        """Say that this process drives the run; False when somebody else has taken it over."""
+        return self._set(lease, expires=time.time() + self.seconds, pid=os.getpid())
 
     def end(self, lease: Lease, outcome: str) -> bool:
         """Say that the run has ended and must not start again."""

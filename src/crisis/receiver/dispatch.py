@@ -5,6 +5,7 @@ import re
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from datetime import timedelta
 from typing import Any
 
 from crisis.domain.clock import parse_time, write_time
@@ -25,6 +26,7 @@ INBOX_CHAIN = "INBOX"
 _EPOCH = "1970-01-01T00:00:00Z"
 _FINGERPRINT = re.compile(r"[0-9a-zA-Z_-]{1,64}")
 _LABELS, _LABEL = 64, 500
+_AFTERMATH = timedelta(minutes=5)
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +116,7 @@ def _open(context: Context, delivery: Delivery, alert: Alert, wish: Start) -> No
 
 
 def _join(context: Context, delivery: Delivery, alert: Alert, wish: Start, outcome: _Outcome) -> bool:
-    incident = _open_incident(context, wish)
+    incident = _open_incident(context, wish) or _just_ended(context, delivery, alert, wish)
     if incident is not None:
         _add(context, incident.id, delivery, alert)
         outcome.joined.append(incident.id)
@@ -132,6 +134,23 @@ def _open_incident(context: Context, wish: Start) -> Incident | None:
             context.over.add(name)
         elif (found.service, found.playbook) == (wish.service, wish.playbook):
             return found
+    return None
+
+
+def _just_ended(context: Context, delivery: Delivery, alert: Alert, wish: Start) -> Incident | None:
+    """
+    Return the incident that is over but explains this alert: it began before the end, and the end is fresh.
+
+    Our own maintenance page makes journeys fail, and senders report that late. One that is still firing minutes
+    after the end is a trouble of its own.
+    """
+    for name in reversed(context.journal.incidents()):
+        found = fold_incident(name, context.journal.entries(name)) if name.startswith("INC-") else None
+        if found is None or (found.service, found.playbook) != (wish.service, wish.playbook):
+            continue
+        if found.ended_at is None or parse_time(delivery.received) > found.ended_at + _AFTERMATH:
+            return None
+        return found if alert.starts_at is not None and alert.starts_at <= found.ended_at else None
     return None
 
 

@@ -1,0 +1,83 @@
+"""A run whose process dies, freezes or is cancelled, in a stack that stays up."""
+
+import os
+import signal
+
+import httpx
+
+from tests.stack.conftest import Site
+
+
+def _driver(site: Site) -> int:
+    run = site.wait_for("started").run
+    lease = site.leases.find(run)
+    assert lease is not None
+    return lease.pid
+
+
+def test_a_killed_run_starts_again_and_finishes(site: Site) -> None:
+    """Its process killed with -9 while it waits for a decision, the run goes on from the journal."""
+    site.break_shop()
+    site.wait_for("asked")
+    os.kill(_driver(site), signal.SIGKILL)
+    site.wait_for("started", "'start': 2")
+    site.decide()
+
+    ended = site.wait_for("ended")
+
+    assert ended.body["outcome"] == "recovered"
+    kinds = [entry.kind for entry in site.journal.entries(ended.incident)]
+    assert kinds.count("asked") == 1
+    assert list(site.journal.verify(ended.incident)) == []
+
+
+def test_a_frozen_run_is_replaced_before_it_acts_again(site: Site) -> None:
+    """A stopped process loses its lease within seconds, is killed, and another one goes on."""
+    site.break_shop()
+    site.wait_for("asked")
+    frozen = _driver(site)
+    os.kill(frozen, signal.SIGSTOP)
+    site.wait_for("started", "'start': 2", seconds=20)
+    site.decide()
+
+    ended = site.wait_for("ended")
+
+    assert ended.body["outcome"] == "recovered"
+    assert _driver(site) != frozen
+    assert not os.path.exists(f"/proc/{frozen}")  # noqa: PTH110 - a process, not a file
+
+
+def test_a_cancelled_run_stops_and_says_so(site: Site) -> None:
+    """Cancel in the Prefect UI ends the process; what is in force stays in force and on record."""
+    site.break_shop()
+    run = site.wait_for("asked").run
+    site.wait(lambda: _state(site, run) == "PAUSED")
+    cancelling = {"state": {"type": "CANCELLING", "name": "Cancelling"}, "force": True}
+    httpx.post(f"{site.stack.prefect}/api/flow_runs/{run}/set_state", json=cancelling, trust_env=False)
+
+    ended = site.wait_for("ended", seconds=20)
+
+    assert ended.body["outcome"] == "cancelled"
+    assert site.world.state()["switches"]["mode"] == "maintenance"
+    site.wait(lambda: _state(site, run) == "CANCELLED")
+
+
+def test_a_fresh_stack_goes_on_where_the_killed_one_was(site: Site) -> None:
+    """Receiver, responder, Prefect and the run killed at once: the next `crisis up` finishes the incident."""
+    site.break_shop()
+    site.wait_for("asked")
+    site.stack.kill()
+    site.stack.start()
+    site.stack.wait()
+    site.wait_for("started", "'start': 2")
+    site.decide()
+
+    ended = site.wait_for("ended")
+
+    assert ended.body["outcome"] == "recovered"
+    site.wait(lambda: _state(site, ended.run) == "COMPLETED")
+
+
+def _state(site: Site, run: str) -> str:
+    answer = httpx.get(f"{site.stack.prefect}/api/flow_runs/{run}", trust_env=False)
+    return str(answer.json()["state"]["type"])
