@@ -115,6 +115,8 @@ def _put(gate: Gate, stack: Stack, world: World, people: _People, ask: Callable[
 def _simulate(gate: Gate, page: str, world: World, people: _People) -> None:
     """Answer as a person would: when the page is away or the code is spent, try again a little later."""
     who, answer = gate.people[0], gate.plan.choices[0].name
+    # Nobody watches the journal at night: she answers when the messages are out, like the one that woke her.
+    world.wait_until(lambda state: _told(state, page) >= len(gate.people), seconds=_GIVE_UP_SECONDS)
     reason = "The plan is clear, the good release is known."
     until = time.monotonic() + _GIVE_UP_SECONDS
     while time.monotonic() < until and any(one.plan.hash == gate.plan.hash for one in people.open(gate.incident)):
@@ -124,6 +126,10 @@ def _simulate(gate: Gate, page: str, world: World, people: _People) -> None:
             time.sleep(_AGAIN_SECONDS)
         else:
             return
+
+
+def _told(state: dict[str, Any], page: str) -> int:
+    return len({one["to"] for one in state["messages"] if page in one["body"]})
 
 
 def _let_shoppers_back(world: World) -> None:

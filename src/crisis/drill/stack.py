@@ -38,7 +38,8 @@ class Stack:
             CRISIS_SCHEDULES="false",
             CRISIS_DRILL="true",
         )
-        self._environment.pop("PREFECT_API_URL", None)
+        if "PREFECT_API_URL" not in environment:
+            self._environment.pop("PREFECT_API_URL", None)
         self._process: subprocess.Popen[bytes] | None = None
 
     def __enter__(self) -> Self:

@@ -1,0 +1,132 @@
+"""The drill as a newcomer runs it: one command, a scorecard, and nothing left running."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import PROJECT
+
+CRISIS = [sys.executable, "-m", "crisis"]
+
+
+def _mine(mark: str) -> list[str]:
+    """Return the command lines of the processes whose environment carries our mark."""
+    found = []
+    for folder in Path("/proc").iterdir():
+        if not folder.name.isdigit() or int(folder.name) == os.getpid():
+            continue
+        try:
+            if mark.encode() in (folder / "environ").read_bytes():
+                found.append((folder / "cmdline").read_bytes().replace(b"\0", b" ").decode())
+        except OSError:
+            continue
+    return found
+
+
+def _environment(home: Path, mark: str) -> dict[str, str]:
+    clean = {name: value for name, value in os.environ.items() if not name.startswith(("CRISIS_", "PREFECT_"))}
+    return {**clean, "CRISIS_HOME": str(home), "CRISIS_TEST_MARK": mark, "HOME": str(home / "nobody")}
+
+
+@pytest.fixture(scope="module")
+def drilled(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, subprocess.CompletedProcess[str]]:
+    """A drill that has been run to its end: its home, and what it printed."""
+    home = tmp_path_factory.mktemp("drill")
+    command = [*CRISIS, "drill", "--hold", "0"]
+    done = subprocess.run(
+        command, env=_environment(home, "mark-drill-end"), cwd=PROJECT, capture_output=True, text=True, timeout=150
+    )
+    return home, done
+
+
+def _incident(home: Path) -> str:
+    return next((home / "drill" / "reports").iterdir()).name
+
+
+def _crisis(home: Path, *words: str) -> subprocess.CompletedProcess[str]:
+    command = [*CRISIS, *words, "--home", str(home / "drill")]
+    return subprocess.run(command, env=_environment(home, "x"), cwd=PROJECT, capture_output=True, text=True, timeout=60)
+
+
+def test_it_ends_well_and_prints_a_scorecard(drilled: tuple[Path, subprocess.CompletedProcess[str]]) -> None:
+    """Exit 0, the shop recovered, and the times stand in a table."""
+    _, done = drilled
+
+    assert done.returncode == 0, done.stderr
+    for words in ("Scorecard", "alert → maintenance page", "decision → revert pushed", "recovered", "verify it"):
+        assert words in done.stdout
+
+
+def test_it_leaves_no_process(drilled: tuple[Path, subprocess.CompletedProcess[str]]) -> None:
+    """Shop, vendors, receiver, responder and Prefect are gone with the drill."""
+    assert _mine("mark-drill-end") == []
+
+
+def test_it_leaves_a_report_and_a_picture(drilled: tuple[Path, subprocess.CompletedProcess[str]]) -> None:
+    """The Markdown report and the timeline picture stand where the drill said."""
+    home, _ = drilled
+    folder = home / "drill" / "reports" / _incident(home)
+
+    assert "recovered" in (folder / "report.md").read_text(encoding="utf-8")
+    assert (folder / "timeline.svg").read_text(encoding="utf-8").startswith("<svg")
+
+
+def test_its_journal_verifies(drilled: tuple[Path, subprocess.CompletedProcess[str]]) -> None:
+    """`crisis verify` finds the chain unbroken and ends 0."""
+    home, _ = drilled
+    done = _crisis(home, "verify", _incident(home))
+
+    assert done.returncode == 0
+    assert "unbroken" in done.stdout
+
+
+def test_one_flipped_byte_is_found_by_name(
+    drilled: tuple[Path, subprocess.CompletedProcess[str]], tmp_path: Path
+) -> None:
+    """A single byte changed in the journal's file makes verify name the entry and end 8."""
+    home, _ = drilled
+    incident = _incident(home)
+    file = home / "drill" / "journal.db"
+    exported = _crisis(home, "export", incident).stdout.splitlines()
+    entry = next(one for one in map(json.loads, exported) if one["kind"] == "decided")
+    good = file.read_bytes()
+    where = good.index(b'"outcome":"approved"') + len(b'"outcome":"')
+    file.write_bytes(good[:where] + b"A" + good[where + 1 :])
+    done = _crisis(home, "verify", incident)
+    file.write_bytes(good)
+
+    assert done.returncode == 8
+    assert f"entry {entry['seq']} (decided) was changed" in done.stdout
+
+
+def test_interrupting_it_ends_everything(tmp_path: Path) -> None:
+    """Ctrl-C in the middle leaves no process behind."""
+    command = [*CRISIS, "drill", "--hold", "0"]
+    mark = "mark-drill-interrupted"
+    drill = subprocess.Popen(
+        command,
+        env=_environment(tmp_path, mark),
+        cwd=PROJECT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    assert drill.stdout is not None
+    for line in drill.stdout:
+        if "Freeze deployments" in line:
+            break
+    drill.send_signal(signal.SIGINT)
+    drill.stdout.read()
+    drill.wait(timeout=40)
+    drill.stdout.close()
+    until = time.monotonic() + 5
+    while _mine(mark) and time.monotonic() < until:
+        time.sleep(0.1)
+
+    assert _mine(mark) == []

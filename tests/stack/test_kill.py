@@ -1,0 +1,23 @@
+"""Killed with -9 at a journal entry and started again, the world ends as in an undisturbed run."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.stack.killing import Trial, rehearse_once
+
+
+@pytest.fixture(scope="module")
+def calm(prefect_seed: Path) -> Trial:
+    """A rehearsal that nothing disturbed."""
+    return rehearse_once(None, prefect_seed)
+
+
+# Every entry in turn is `make kill-test`; these are an alert, an intention, a question and a decision.
+@pytest.mark.parametrize("entry", [3, 7, 13, 19])
+def test_the_world_is_the_same(calm: Trial, prefect_seed: Path, entry: int) -> None:
+    """Git tree, switches, tickets and messages are equal, and no effect happened twice."""
+    killed = rehearse_once(entry, prefect_seed)
+
+    assert killed.world == calm.world
+    assert killed.faults == []
