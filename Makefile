@@ -31,8 +31,8 @@ bench: setup ## measure: every program in benchmarks/
 		[ -e "$$file" ] || { echo "bench: there is no benchmark yet" >&2; exit 1; }; \
 		echo "$$file"; .venv/bin/python "$$file"; done
 
-kill-test: setup ## kill the whole stack in mid-playbook, again and again, and compare the worlds
-	@exec .venv/bin/pytest -q tests/stack
+kill-test: setup ## kill the whole stack at each journal entry in turn and compare the worlds; AT="3 19" for some
+	@exec .venv/bin/python -m tests.stack.killing $(AT)
 
 coverage: ## what no test ran in the last `make test`
 	@.venv/bin/coverage report --show-missing --skip-covered

@@ -88,7 +88,7 @@ def _write(incident: str, service: str, found: _Findings, good: str, bad: str) -
     if commit is None:
         raise UnprovenError(f"{service} analysis", wanted="a commit that broke a journey", saw="none")
     missed = sum(len(lines) for lines in found.untested.untested.values())
-    proved = found.proof.fails_on_bad and found.proof.passes_on_good
+    proved, suite = found.proof.fails_on_bad and found.proof.passes_on_good, found.untested.suite
     lines = [
         f"# Why the tests passed: {service}, {incident}",
         "",
@@ -96,7 +96,7 @@ def _write(incident: str, service: str, found: _Findings, good: str, bad: str) -
         "",
         f"**The change that broke it:** {commit.sha[:10]} \u201c{commit.subject}\u201d",
         "",
-        f"**What no test ran:** {missed} of the {found.untested.changed} statements it changed ({found.untested.suite}).",
+        f"**What no test ran:** {missed} of the {found.untested.changed} statements it changed ({suite}).",
         "",
         *(f"- `{path}`: {_ranges(numbers)}" for path, numbers in found.untested.untested.items()),
         "",
@@ -117,9 +117,9 @@ def _offer(incident: str, found: _Findings, *, proved: bool) -> list[str]:
     if not proved:
         return ["**No test is offered:** the replay did not fail on the bad release and pass on the good one.", "",
                 "```", found.proof.output.strip(), "```"]  # fmt: skip
+    where = replay_path(incident, found.journey)
     return [
-        f"**The missing test** (`{replay_path(incident, found.journey)}`): it fails on the bad release and passes on"
-        " the good one; both were run.",
+        f"**The missing test** (`{where}`): it fails on the bad release and passes on the good one; both were run.",
         "",
         "```python",
         found.test.rstrip(),

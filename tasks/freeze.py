@@ -26,7 +26,8 @@ def freeze_deployments(service: str) -> Change:
     incident = current_run().incident
     releases = _pipeline(service)
     if releases is None:
-        return Change.none(service, because="no pipeline to freeze: rolling back on Vercel stops automatic promotion")
+        because = "no pipeline to freeze: rolling back on Vercel stops automatic promotion"
+        return Change.none(service, because=because, in_force=False)
     with github.connect(releases) as client:
         if _freeze(client.variable(VARIABLE)).get("incident") == incident:
             return Change.none(service, because="frozen already for this incident")

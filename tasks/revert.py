@@ -12,13 +12,14 @@ from crisis.domain.protocol import GitHubReleases, Service
 from crisis.engine.action import action, step
 from crisis.engine.look import observation
 from crisis.engine.run import current_run
-from crisis.errors import DriftError, UnprovenError
+from crisis.errors import DriftError, RefusedError, UnprovenError
 from crisis.settings import read_address
 from tasks.freeze import allow_release
 from tasks.verify import Release
 
 _TAKES = timedelta(minutes=2)
 _FIXES = ("fix/*", "hotfix/*")
+_KEPT = "a clean revert is not possible ({}); the kept artefact goes back, main stays as it is"
 
 
 @observation
@@ -27,7 +28,7 @@ def plan_revert(service: str, good: Release) -> Plan:
     entry = current_run().protocol.services[service]
     repository = clone(entry)
     head = repository.head(entry.repository.branch)
-    commits = repository.commits(good.commit, head)
+    commits = repository.commits(good.commit, head) if _on_a_branch(repository, good.commit) else []
     back, notes = _way_back(service, entry, repository, head, good)
     fixes, refused = _ways_forward(service, entry, repository, head, good)
     dropped = [f"{one.sha[:10]} {one.subject}" for one in commits if len(one.parents) < 2]  # noqa: PLR2004
@@ -37,7 +38,7 @@ def plan_revert(service: str, good: Release) -> Plan:
         choices=(back, *fixes),
         blast_radius=(
             f"every user of {service}: they see the maintenance page until the good release is proved",
-            f"{len(commits)} commits leave production: {'; '.join(dropped) or 'none'}",
+            f"{len(commits)} commits leave production: {'; '.join(dropped) or 'none that the repository can name'}",
         ),
         notes=(*notes, *refused),
         takes=_TAKES,
@@ -125,17 +126,19 @@ def clone(entry: Service) -> Repository:
 def _way_back(
     service: str, entry: Service, repository: Repository, head: str, good: Release
 ) -> tuple[Choice, tuple[str, ...]]:
-    if repository.tree(head) == repository.tree(good.commit):
+    lost = not _on_a_branch(repository, good.commit)
+    if not lost and repository.tree(head) == repository.tree(good.commit):
         then = "the code is not the cause: look at data, configuration and dependencies"
         raise UnprovenError(f"{service} main branch", wanted="something to revert", saw="the good tree", then=then)
     if not isinstance(entry.releases, GitHubReleases):
         return _roll_back(service, good, head), ()
+    if lost:
+        return _roll_back(service, good, head), (_KEPT.format(f"{good.commit[:10]} is on no branch any more"),)
     prepared = repository.prepare_revert(
         good.commit, head, _message(good), current_run().state().opened_at or utc_now()
     )
     if prepared.commit is None:
-        note = f"a clean revert is not possible ({prepared.note}); the kept artefact goes back, main stays as it is"
-        return _roll_back(service, good, head), (note,)
+        return _roll_back(service, good, head), (_KEPT.format(prepared.note),)
     way = step(
         revert_release,
         service=service,
@@ -147,6 +150,15 @@ def _way_back(
     )
     summary = f"Revert everything since {good.commit[:10]}, the last release that passed every journey."
     return Choice(name="revert", summary=summary, steps=(way,)), ()
+
+
+def _on_a_branch(repository: Repository, commit: str) -> bool:
+    """Tell whether the mirror has a commit; it has none that a rewritten branch left behind."""
+    try:
+        repository.commit(commit)
+    except RefusedError:
+        return False
+    return True
 
 
 def _roll_back(service: str, good: Release, head: str) -> Choice:
@@ -167,7 +179,7 @@ def _ways_forward(
 ) -> tuple[tuple[Choice, ...], tuple[str, ...]]:
     """Offer a fix only when it is one changed line and CI passed on that very commit; say why another is refused."""
     releases = entry.releases
-    offered, refused = [], []
+    offered, refused = list[Choice](), list[str]()
     for branch, tip in sorted(repository.branches(*_FIXES).items()):
         if tip == head or not repository.is_ancestor(head, tip):
             continue
@@ -180,12 +192,16 @@ def _ways_forward(
             refused.append(f"fix forward by {branch} refused: {size} changed lines, at most one is allowed")
         elif ci != "success":
             refused.append(f"fix forward by {branch} refused: CI on {tip[:10]} is {ci}, not success")
+        elif offered:
+            refused.append(f"fix forward by {branch} left out: one fix is offered already")
         else:
             now, wanted = f"main is {head[:10]}", f"main is {tip[:10]}"
             way = step(merge_fix, service=service, commit=tip, onto=head, good=good.commit, now=now, wanted=wanted)
             summary = f"Release {branch}: one changed line, CI passed on {tip[:10]}."
             offered.append(Choice(name="fix-forward", summary=summary, steps=(way,)))
-    return tuple(offered[:1]), tuple(refused) or ("no fix branch offers a tested one-line fix",)
+    if not offered and not refused:
+        refused.append("no fix branch offers a tested one-line fix")
+    return tuple(offered), tuple(refused)
 
 
 def _prepare_again(repository: Repository, service: str, commit: str, onto: str, good: str) -> None:

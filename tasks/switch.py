@@ -47,7 +47,8 @@ def _switch(service: str, mode: str, holds: Callable[[int], bool], wanted: str) 
         changed = document["mode"] != mode
         if changed:
             board.change(mode=mode, incident=run.incident if mode == "maintenance" else None)
-    status = _seen_from_outside(read_address(entry.url), holds)
+    patience = min(_SECONDS, entry.verify.give_up_after.total_seconds())
+    status = _seen_from_outside(read_address(entry.url), holds, patience)
     if not holds(status):
         saw = f"status {status}" if status else "no answer"
         raise UnprovenError(f"{service} front page", wanted=wanted, saw=saw, then=f"switch to {mode} by hand")
@@ -56,8 +57,8 @@ def _switch(service: str, mode: str, holds: Callable[[int], bool], wanted: str) 
     return Change.done(service, f"{mode} on; users see {wanted}")
 
 
-def _seen_from_outside(url: str, holds: Callable[[int], bool]) -> int:
-    until = time.monotonic() + _SECONDS
+def _seen_from_outside(url: str, holds: Callable[[int], bool], patience: float) -> int:
+    until = time.monotonic() + patience
     probe = Probe(url)
     while True:
         status = probe.page()[0]

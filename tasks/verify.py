@@ -151,7 +151,7 @@ def _releases(entry: Service) -> list[Release]:
             found = client.deployments(releases.environment)
         return [Release(one.sha, str(one.id)) for one in found if one.state in ("success", "inactive")]
     with vercel.connect(releases) as vendor:
-        return [Release(one.sha, one.id) for one in vendor.deployments()]
+        return [Release(one.sha, one.id) for one in vendor.deployments() if one.state == "READY"]
 
 
 def _word_of_pipeline(entry: Service, commit: str) -> str:

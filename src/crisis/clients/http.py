@@ -40,6 +40,10 @@ class Asking(TypedDict, total=False):
     ok: tuple[int, ...]
 
 
+CERTIFICATES = httpx.create_ssl_context(trust_env=False)
+"""Loaded once, with the module: it takes longer than a request, and a forked run inherits it."""
+
+
 class Api:
     """
     One vendor's API, open as long as the `with` block.
@@ -68,7 +72,7 @@ class Api:
             raise ProtocolError(f"{vendor} token", wanted="plain ASCII", saw="other characters", then=then)
         self._client = httpx.Client(
             headers={"User-Agent": "crisis-protocols", **(headers or {}), **token},
-            auth=login, timeout=timeout, trust_env=False,
+            auth=login, timeout=timeout, trust_env=False, verify=CERTIFICATES,
         )  # fmt: skip
 
     def __repr__(self) -> str:

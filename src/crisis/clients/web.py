@@ -1,9 +1,7 @@
 """Web: the probe that does with a service what its users do, from outside."""
 
-import functools
 import json
 import math
-import ssl
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -12,6 +10,7 @@ from typing import Any
 import httpx
 from pydantic import SecretStr
 
+from crisis.clients.http import CERTIFICATES
 from crisis.domain.protocol import Answer, Journey, Request
 from crisis.settings import read_reference
 
@@ -92,7 +91,7 @@ class Probe:
         headers = {"User-Agent": "crisis-protocols probe", "Cache-Control": "no-cache"}
         if inside and self.bypass:
             headers[BYPASS_HEADER] = self.bypass.get_secret_value()
-        return httpx.Client(headers=headers, timeout=self.timeout, trust_env=False, verify=_certificates())
+        return httpx.Client(headers=headers, timeout=self.timeout, trust_env=False, verify=CERTIFICATES)
 
     def _step(self, client: httpx.Client, request: Request, secrets: list[str]) -> str:
         """Send one request; return what is wrong with the answer, or nothing."""
@@ -188,9 +187,3 @@ def _hide(text: str, secrets: list[str]) -> str:
 def _short(value: Any) -> str:
     text = json.dumps(value, ensure_ascii=False, default=str)
     return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}…"
-
-
-@functools.cache
-def _certificates() -> ssl.SSLContext:
-    """Load the certificate store once; it takes longer than a request."""
-    return httpx.create_ssl_context(trust_env=False)

@@ -9,12 +9,12 @@ from rich.table import Table
 from rich.text import Text
 
 from crisis.domain.clock import say_duration, utc_now
-from crisis.domain.entry import Entry
+from crisis.domain.entry import Entry, verify_chain
 from crisis.domain.incident import fold_incident
 from crisis.domain.picture import draw_timeline
 from crisis.domain.report import write_report
 from crisis.domain.timeline import fold_timeline, waiting
-from crisis.errors import JournalError
+from crisis.errors import JournalError, ProtocolError
 from crisis.journal.store import Journal
 from crisis.settings import Settings
 
@@ -29,58 +29,95 @@ def show_timeline(settings: Settings, incident: str | None, svg: Path | None, co
     if incident is None:
         _list_incidents(journal, console)
         return
-    entries = _entries(journal, incident)
+    entries = _proved(journal, incident)
     if svg is not None:
-        svg.write_text(draw_timeline(entries, incident), encoding="utf-8")
-        console.print(f"wrote {svg}")
+        _draw(entries, svg)
+        console.print(Text(f"wrote {svg}"), soft_wrap=True)
         return
-    table = Table(title=incident, title_style="bold", box=None, pad_edge=False)
+    table = Table(title=Text(incident), title_style="bold", box=None, pad_edge=False)
     for name in ("time", "after", "what", "how it went", "took"):
         table.add_column(name, no_wrap=name in ("time", "after", "took"))
     for row in fold_timeline(entries):
         took = f"{row.seconds:.2f} s" if row.seconds else ""
         after = f"+{row.offset.total_seconds():.2f} s"
-        what = Text(row.title, style=_STYLES[row.state])
-        table.add_row(f"{row.time:%H:%M:%S}", after, what, row.detail, took)
+        what = _plain(row.title, _STYLES[row.state])
+        table.add_row(f"{row.time:%H:%M:%S}", after, what, _plain(row.detail), took)
     console.print(table)
     waits = waiting(entries, utc_now())
     if waits:
-        console.print(Text(waits, style="bold yellow"))
+        console.print(_plain(waits, "bold yellow"))
 
 
 def verify_journal(settings: Settings, incident: str | None, console: Console) -> None:
     """Check the chain of one incident or of all; JournalError names what was found."""
     journal = Journal.open(settings.journal)
+    found = 0
+    for fault in journal.verify(incident) if incident else journal.verify_all():
+        found += 1
+        console.print(_plain(f"{fault.incident}: {fault.says}", "red"), soft_wrap=True)
+    if found:
+        raise JournalError("journal", wanted="an unbroken chain", saw=f"{found} faults", then="see above")
     names = [incident] if incident else journal.incidents()
-    faults = [fault for name in names for fault in journal.verify(name)]
-    for fault in faults:
-        console.print(Text(f"{fault.incident}: {fault.says}", style="red"), soft_wrap=True)
-    if faults:
-        raise JournalError("journal", wanted="an unbroken chain", saw=f"{len(faults)} faults", then="see above")
+    if not names:
+        console.print("the journal is empty")
     for name in names:
         head = journal.head(name)
         if head is None:
-            raise JournalError(name, wanted="an incident", saw="none of that name", then="see `crisis timeline`")
+            raise _unknown(journal, name)
         console.print(Text(f"{name}: {head[0]} entries, unbroken; head {head[1]}"), soft_wrap=True)
 
 
 def export_entries(settings: Settings, incident: str) -> None:
     """Write JSON Lines to standard output."""
     for entry in _entries(Journal.open(settings.journal), incident):
-        sys.stdout.write(json.dumps(entry.as_dict(), ensure_ascii=False) + "\n")
+        _write(json.dumps(entry.as_dict(), ensure_ascii=False) + "\n")
 
 
 def print_report(settings: Settings, incident: str) -> None:
     """Write the report to standard output."""
-    sys.stdout.write(write_report(_entries(Journal.open(settings.journal), incident)))
+    _write(write_report(_proved(Journal.open(settings.journal), incident)))
 
 
 def _entries(journal: Journal, incident: str) -> list[Entry]:
     entries = journal.entries(incident)
     if not entries:
-        known = ", ".join(name for name in journal.incidents()[-3:]) or "none yet"
-        raise JournalError(incident, wanted="an incident", saw="none of that name", then=f"the latest are: {known}")
+        raise _unknown(journal, incident)
     return entries
+
+
+def _proved(journal: Journal, incident: str) -> list[Entry]:
+    """Return the entries of an unbroken chain: a view of another would tell what somebody made up."""
+    entries = _entries(journal, incident)
+    faults = list(verify_chain(incident, entries, journal.head(incident)))
+    if faults:
+        then = f"see `crisis verify {incident}`; `crisis export` writes the entries as they stand"
+        raise JournalError(incident, wanted="an unbroken chain", saw=faults[0].says, then=then)
+    return entries
+
+
+def _unknown(journal: Journal, incident: str) -> JournalError:
+    known = ", ".join([name for name in journal.incidents() if name.startswith("INC-")][-3:])
+    then = f"the latest are: {known}" if known else "there is none yet"
+    return JournalError(incident, wanted="an incident", saw="none of that name", then=then)
+
+
+def _draw(entries: list[Entry], svg: Path) -> None:
+    picture = draw_timeline(entries, entries[0].incident)
+    try:
+        svg.write_text(picture, encoding="utf-8")
+    except OSError as error:
+        saw = error.strerror or "an error"
+        raise ProtocolError(str(svg), wanted="a file to write the picture to", saw=saw, then="name another") from None
+
+
+def _write(text: str) -> None:
+    # As UTF-8 whatever the terminal speaks: what is exported is verified byte by byte.
+    sys.stdout.buffer.write(text.encode())
+
+
+def _plain(text: str, style: str = "") -> Text:
+    # Alerts and people write this: no markup, and no escape sequence reaches the terminal.
+    return Text("".join(sign if sign.isprintable() else "\N{REPLACEMENT CHARACTER}" for sign in text), style=style)
 
 
 def _list_incidents(journal: Journal, console: Console) -> None:
@@ -88,7 +125,12 @@ def _list_incidents(journal: Journal, console: Console) -> None:
     for name in ("incident", "service", "level", "outcome", "took", "summary"):
         table.add_column(name)
     for name in (one for one in journal.incidents() if one.startswith("INC-")):
-        found = fold_incident(name, journal.entries(name))
+        try:
+            found = fold_incident(name, _proved(journal, name))
+        except JournalError:
+            table.add_row(_plain(name), "", "", "[red]does not verify[/]", "", "")
+            continue
         took = say_duration(found.ended_at - found.opened_at) if found.ended_at and found.opened_at else ""
-        table.add_row(name, found.service, str(int(found.level)), found.outcome or "open", took, found.summary)
+        cells = (name, found.service, str(int(found.level)), found.outcome or "open", took, found.summary)
+        table.add_row(*(_plain(cell) for cell in cells))
     console.print(table)

@@ -50,7 +50,11 @@ class Decision:
 
 @dataclass
 class Gate:
-    """A question that was asked: the plan in force, who may answer, until when, and what they said."""
+    """
+    A question that was asked: the plan in force, who may answer, until when, and what they said.
+
+    `asked_as` is the entry that asked it: the same plan asked again is another question.
+    """
 
     incident: str
     run: str
@@ -62,6 +66,7 @@ class Gate:
     people: list[str]
     silence: str
     requester: str
+    asked_as: int
     votes: list[Vote] = field(default_factory=list)
     decision: Decision | None = None
 
@@ -108,5 +113,6 @@ def _gate_from(entry: Entry, where: tuple[str, str]) -> Gate:
         needed=int(body["needed"]),
         people=list(body["people"]),
         silence=str(body["silence"]),
-        requester=str(body.get("requester", "")),
+        requester=str(body.get("requester") or ""),
+        asked_as=entry.seq,
     )

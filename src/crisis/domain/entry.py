@@ -9,7 +9,7 @@ from typing import Any
 
 from crisis.domain.clock import parse_time
 
-__all__ = ["Entry", "Fault", "canonical", "entry_hash", "first_link", "verify_chain"]
+__all__ = ["Entry", "Fault", "as_stored", "canonical", "entry_hash", "first_link", "verify_chain"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +70,11 @@ def entry_hash(entry: Mapping[str, Any]) -> str:
     return hashlib.sha256(canonical({k: v for k, v in entry.items() if k != "hash"}).encode()).hexdigest()
 
 
+def as_stored(value: object) -> str:
+    """Write JSON as the journal keeps it; half a surrogate pair, which no UTF-8 can hold, becomes a question mark."""
+    return canonical(value).encode("utf-8", "replace").decode()
+
+
 def verify_chain(incident: str, entries: Iterable[Entry], head: tuple[int, str] | None = None) -> Iterator[Fault]:
     """
     Name every entry that was changed, dropped or reordered.
@@ -85,7 +90,7 @@ def verify_chain(incident: str, entries: Iterable[Entry], head: tuple[int, str] 
             yield Fault(incident, min(expected, entry.seq), says)
         elif entry.prev != prev:
             yield Fault(incident, entry.seq, f"entry {entry.seq} does not follow entry {entry.seq - 1}")
-        if entry_hash(entry.as_dict()) != entry.hash:
+        if not _is_intact(entry):
             yield Fault(incident, entry.seq, f"entry {entry.seq} ({entry.kind}) was changed")
         expected, prev, last = entry.seq + 1, entry.hash, entry.hash
     if head is None:
@@ -96,3 +101,10 @@ def verify_chain(incident: str, entries: Iterable[Entry], head: tuple[int, str] 
         yield Fault(incident, head[0] + 1, f"the head says the last entry is {head[0]}, but there are {expected - 1}")
     elif last and head[1] != last:
         yield Fault(incident, head[0], f"the head does not fit entry {head[0]}: the chain was written again")
+
+
+def _is_intact(entry: Entry) -> bool:
+    try:
+        return entry_hash(entry.as_dict()) == entry.hash
+    except UnicodeEncodeError:  # bytes that are no UTF-8: nothing that we wrote
+        return False

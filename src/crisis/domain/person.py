@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 import pyotp
 
 from crisis.domain.entry import Entry
+from crisis.errors import ProtocolError
 
 __all__ = ["LOCK", "STRIKES", "fold_strikes", "locked_until", "matching_step"]
 
@@ -18,10 +19,15 @@ def matching_step(secret: str, code: str, now: datetime, drift: int = 1) -> int 
     Return the time step (RFC 6238, 30 s) that a code belongs to, or None.
 
     One step of clock drift either way is allowed, as RFC 6238 section 5.2 recommends.
+    Raises ProtocolError, without the secret, when it is none.
     """
     if not (code.isascii() and code.isdigit()):
         return None
-    totp = pyotp.TOTP(secret)
+    try:
+        totp = pyotp.TOTP("".join(secret.split()).rstrip("="))
+    except ValueError:
+        saw, then = "one too short or no base32", "enrol them again"
+        raise ProtocolError("one-time codes", wanted="a base32 secret of 112 bits", saw=saw, then=then) from None
     present = int(now.timestamp()) // totp.interval
     for step in (present, *(present + sign * far for far in range(1, drift + 1) for sign in (-1, 1))):
         if pyotp.utils.strings_equal(totp.generate_otp(step), code):
@@ -35,7 +41,9 @@ def fold_strikes(entries: Iterable[Entry], who: str) -> list[datetime]:
     for entry in entries:
         if entry.actor != who:
             continue
-        if strikes and len(strikes) >= STRIKES and entry.time >= strikes[-1] + LOCK:
+        # The fifth counts, as in `locked_until`: those that came in at the same moment must not postpone the lock.
+        until = locked_until(strikes)
+        if until is not None and entry.time >= until:
             strikes = []
         if entry.kind == "code accepted":
             strikes = []

@@ -64,13 +64,15 @@ class Plan(_Frozen):
         return next((choice for choice in self.choices if choice.name == name), None)
 
     def as_markdown(self) -> str:
-        """Write the plan for the Prefect UI and for messages."""
+        """Write the plan for the Prefect UI and for messages; without a table, which a narrow form cuts off."""
         lines = [f"# {self.title}", ""]
         for number, choice in enumerate(self.choices):
             mark = " (recommended)" if number == 0 and len(self.choices) > 1 else ""
             lines += [f"## `{choice.name}`{mark}", "", choice.summary, ""]
-            lines += ["| action | target | now | wanted | undo |", "| --- | --- | --- | --- | --- |"]
-            lines += [f"| {s.action} | {s.target} | {s.now} | {s.wanted} | {s.undo} |" for s in choice.steps]
+            lines += [
+                f"- `{one.action}` on **{one.target}**: now {one.now}; then {one.wanted}; undo: {one.undo}"
+                for one in choice.steps
+            ]
             lines.append("")
         lines += ["**Who and what it touches**", "", *(f"- {line}" for line in self.blast_radius), ""]
         if self.notes:

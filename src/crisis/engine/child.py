@@ -17,9 +17,10 @@ from prefect.client.orchestration import get_client
 from prefect.client.schemas.objects import FlowRun
 from prefect.flow_engine import run_flow
 
-from crisis.engine.playbook import PLAYBOOKS, adopted_lease
+from crisis.engine.playbook import PLAYBOOKS, adopted_lease, read_protocol
 from crisis.errors import CrisisError
 from crisis.journal.lease import Lease
+from crisis.settings import Settings
 
 __all__ = ["Order", "drive", "load_flow", "register"]
 
@@ -53,12 +54,17 @@ def drive(orders: Connection) -> None:
     with get_client(sync_client=True) as client:
         with suppress(httpx.HTTPError):
             client.hello()  # the connection is open before it is needed
+        with suppress(CrisisError):
+            read_protocol(Settings().protocol_file)  # and the protocol is read; what is wrong is said by the run
         try:
             order: Order = orders.recv()
         except EOFError:
             return  # never needed
         known = order.created or client.read_flow_run(UUID(order.run))
     adopted_lease.set(order.lease)
+    # With a deployment's id, Prefect waits for a websocket before it calls the flow, to notice a Suspend in its UI.
+    # The responder watches for that; a crisis does not wait for it.
+    known = known.model_copy(update={"deployment_id": None})
     # Its failure is in the state and in the journal; raising it here would only print it twice.
     run_flow(load_flow(order.entrypoint), flow_run=known, parameters=known.parameters, return_type="state")
 

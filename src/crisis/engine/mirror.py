@@ -152,8 +152,8 @@ class PrefectMirror:
         self._artifacts[key] = client.create_artifact(made).id
 
     def _pause(self, client: Any, form: Form) -> None:
-        from prefect.input.run_input import keyset_from_base_key  # noqa: PLC0415
         from prefect.client.schemas.objects import State  # noqa: PLC0415
+        from prefect.input.run_input import keyset_from_base_key  # noqa: PLC0415
         from prefect.states import Paused  # noqa: PLC0415
 
         now = client.read_flow_run(self._run).state

@@ -7,7 +7,8 @@ import threading
 from collections.abc import Callable
 from contextlib import suppress
 from contextvars import ContextVar
-from functools import wraps
+from functools import lru_cache, wraps
+from pathlib import Path
 from types import TracebackType
 from typing import Annotated, Any, Self
 from uuid import UUID
@@ -19,6 +20,7 @@ from pydantic import Field, WithJsonSchema
 from crisis.domain.change import Change
 from crisis.domain.clock import utc_now
 from crisis.domain.level import Level
+from crisis.domain.protocol import Protocol
 from crisis.domain.report import write_report
 from crisis.domain.start import incident_id
 from crisis.domain.timeline import fold_timeline
@@ -31,7 +33,7 @@ from crisis.journal.store import AlreadyRecordedError, Journal
 from crisis.protocol_file import load_protocol
 from crisis.settings import Settings
 
-__all__ = ["PLAYBOOKS", "ServiceName", "adopted_lease", "playbook"]
+__all__ = ["PLAYBOOKS", "ServiceName", "adopted_lease", "playbook", "read_protocol"]
 
 adopted_lease: ContextVar[Lease | None] = ContextVar("crisis_lease", default=None)
 """The lease that the responder took for the run it starts in this process."""
@@ -59,6 +61,17 @@ _COMMON = {
     "incident": (Annotated[str | None, Field(title="Incident it belongs to")], None),
     "source": (Annotated[str, Field(title="Started by")], "Prefect"),
 }
+
+
+def read_protocol(file: Path) -> Protocol:
+    """Load the protocol, from memory where the file is still the one that was read before."""
+    stat = file.stat() if file.exists() else None
+    return _read(file, (stat.st_mtime_ns, stat.st_size, stat.st_ino) if stat else None)
+
+
+@lru_cache(maxsize=1)
+def _read(file: Path, _version: tuple[int, int, int] | None) -> Protocol:
+    return load_protocol(file)
 
 
 def playbook(*, escalate: Callable[[str, str], Change]) -> Callable[[Callable[[str], None]], Flow[..., None]]:
@@ -110,7 +123,7 @@ def _signature(body: Callable[[str], None]) -> inspect.Signature:
 
 def _open(name: str, service: str, given: dict[str, Any]) -> "_Opened":
     settings = Settings()
-    protocol = load_protocol(settings.protocol_file)
+    protocol = read_protocol(settings.protocol_file)
     if service not in protocol.services:
         known = ", ".join(protocol.services)
         raise ProtocolError(f"service {service!r}", wanted=f"one of: {known}", saw="an unknown one")

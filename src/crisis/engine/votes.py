@@ -9,7 +9,7 @@ from crisis.domain.clock import utc_now
 from crisis.domain.decision import Decision, Gate, Outcome, fold_gates
 from crisis.domain.person import STRIKES, fold_strikes, locked_until, matching_step
 from crisis.domain.protocol import Protocol
-from crisis.errors import JournalError
+from crisis.errors import JournalError, ProtocolError
 from crisis.journal.store import AlreadyRecordedError, Journal
 from crisis.settings import read_reference
 
@@ -96,10 +96,10 @@ def decide_by_silence(journal: Journal, gate: Gate) -> Decision:
     return _decide(journal, gate, outcome, choice, [], "nobody answered in time")
 
 
-def _decide(journal: Journal, gate: Gate, outcome: Outcome, choice: str, by: list[str], reason: str) -> Decision:  # noqa: PLR0917
+def _decide(journal: Journal, gate: Gate, outcome: Outcome, choice: str, by: list[str], reason: str) -> Decision:
     body: dict[str, Any] = {"run": gate.run, "gate": gate.name, "hash": gate.plan.hash, "outcome": outcome}
     body |= {"choice": choice, "by": by, "reason": reason}
-    key = f"decided:{gate.run}:{gate.name}:{gate.plan.hash}"
+    key = f"decided:{gate.run}:{gate.name}:{gate.plan.hash}:{gate.asked_as}"
     with suppress(AlreadyRecordedError):  # somebody was faster: theirs is the one outcome, read back below
         journal.append(gate.incident, "decided", by[0] if by else "silence", body, key=key)
     decision = fold_gates(journal.entries(gate.incident))[gate.run, gate.name].decision
@@ -118,7 +118,7 @@ def _does_not_fit(current: Gate | None, shown: Gate, answer: Answer, now: dateti
         (current.plan.hash != shown.plan.hash, "the plan has changed since you opened it; read it again"),
         (now > current.deadline, "the time to answer is over"),
         (answer.answer not in known, f"{answer.answer[:40]!r} is no answer to this; say one of: {', '.join(known)}"),
-        (answer.who == current.requester, "who started the run cannot approve it"),
+        (bool(answer.who) and answer.who == current.requester, "who started the run cannot approve it"),
         (answer.who not in current.people, f"{answer.who[:40]!r} is not asked; asked are: {', '.join(current.people)}"),
     )
     return next((because for fails, because in checks if fails), None)
@@ -132,8 +132,7 @@ def _unproved(journal: Journal, protocol: Protocol, gate: Gate, answer: Answer, 
     until = locked_until(strikes)
     if until is not None and now < until:
         return f"locked after {STRIKES} wrong codes until {until:%H:%M} UTC"
-    secret = read_reference(person.proof.totp).get_secret_value()
-    step = matching_step(secret, answer.code.strip(), now)
+    step = _step_of(person.proof.totp, answer, now)
     if step is None:
         return _strike(journal, gate, answer, "wrong or outdated code")
     try:
@@ -143,6 +142,14 @@ def _unproved(journal: Journal, protocol: Protocol, gate: Gate, answer: Answer, 
     except AlreadyRecordedError:
         return _strike(journal, gate, answer, "this code was used already; wait for the next one")
     return None
+
+
+def _step_of(reference: str, answer: Answer, now: datetime) -> int | None:
+    secret = read_reference(reference).get_secret_value()
+    try:
+        return matching_step(secret, answer.code.strip(), now)
+    except ProtocolError as error:
+        raise ProtocolError(f"{answer.who}: {reference}", wanted=error.wanted, saw=error.saw, then=error.then) from None
 
 
 def _strike(journal: Journal, gate: Gate, answer: Answer, because: str) -> str:

@@ -5,22 +5,23 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, Engine, create_engine, event, inspect, make_url, text
+from sqlalchemy import URL, Connection, Engine, create_engine, event, inspect, make_url, text
 from sqlalchemy.exc import SQLAlchemyError
 
-from crisis.errors import JournalError
+from crisis.errors import JournalError, ProtocolError
 from crisis.journal.schema import REVISION
 
 __all__ = ["Database"]
 
 _BUSY_SECONDS = 30
+_CONNECT_SECONDS = 10
 
 
 class Database:
     """Transactions on the journal's store; the schema is brought up to date on first use."""
 
     def __init__(self, url: str) -> None:
-        self.url = make_url(url)
+        self.url = _parsed(url)
         self.sqlite = self.url.get_backend_name() == "sqlite"
         if not self.sqlite:
             # The driver we ship is psycopg 3; a bare postgresql:// URL would ask for another.
@@ -29,7 +30,8 @@ class Database:
 
     def _connectable(self) -> Engine:
         if not self.sqlite:
-            return create_engine(self.url, pool_pre_ping=True)
+            waits = {} if "connect_timeout" in self.url.query else {"connect_timeout": _CONNECT_SECONDS}
+            return create_engine(self.url, pool_pre_ping=True, connect_args=waits)
         if self.url.database and self.url.database != ":memory:":
             try:
                 Path(self.url.database).parent.mkdir(parents=True, exist_ok=True)
@@ -43,20 +45,30 @@ class Database:
     @contextmanager
     def writing(self) -> Iterator[Connection]:
         """Open a transaction that may write; committed at the end, rolled back on any error."""
-        try:
-            with self.engine.begin() as connection:
-                yield connection
-        except SQLAlchemyError as error:
-            raise self._error(_cause(error)) from error
+        with self._said(), self.engine.begin() as connection:
+            yield connection
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:
         """Open a transaction that only reads and so never waits for a writer."""
-        try:
-            with self.engine.connect().execution_options(crisis_reading=True) as connection:
+        with self._said(), self.engine.connect().execution_options(crisis_reading=True) as connection:
+            yield connection
+
+    @contextmanager
+    def as_it_stands(self) -> Iterator[Connection]:
+        """Open a reading transaction that sees one moment, and damaged text as it stands instead of an error."""
+        options: dict[str, Any] = {"crisis_reading": True}
+        if not self.sqlite:
+            options["isolation_level"] = "REPEATABLE READ"  # SQLite's reading transactions are so anyway
+        with self._said(), self.engine.connect().execution_options(**options) as connection:
+            driver: Any = connection.connection.driver_connection
+            if self.sqlite:
+                driver.text_factory = _with_broken_bytes
+            try:
                 yield connection
-        except SQLAlchemyError as error:
-            raise self._error(_cause(error)) from error
+            finally:
+                if self.sqlite:
+                    driver.text_factory = str
 
     def migrate(self) -> None:
         """Bring the schema to the newest revision; safe when several processes try at once."""
@@ -64,20 +76,24 @@ class Database:
             return
         from alembic import command  # noqa: PLC0415 - only the first start pays for loading it
         from alembic.config import Config  # noqa: PLC0415
+        from alembic.util import CommandError  # noqa: PLC0415
 
         config = Config()
-        config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
-        with self.writing() as connection:
-            if not self.sqlite:
-                connection.execute(text("SELECT pg_advisory_xact_lock(42814281)"))
-            config.attributes["connection"] = connection
-            command.upgrade(config, "head")
+        config.set_main_option("script_location", str(Path(__file__).parent / "migrations").replace("%", "%%"))
+        try:
+            with self.writing() as connection:
+                if not self.sqlite:
+                    connection.execute(text("SELECT pg_advisory_xact_lock(42814281)"))
+                config.attributes["connection"] = connection
+                command.upgrade(config, "head")
+        except CommandError as error:
+            raise self._error(f"a journal of another version of crisis: {error}") from error
 
     def damage(self) -> list[str]:
         """Return what the database itself says is broken in its file; nothing on a sound one."""
         if not self.sqlite:
             return []
-        with self.reading() as connection:
+        with self.as_it_stands() as connection:
             found = [str(row[0]) for row in connection.execute(text("PRAGMA integrity_check(20)"))]
         return [] if found == ["ok"] else found
 
@@ -91,9 +107,31 @@ class Database:
                 return None
             return connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
 
+    @contextmanager
+    def _said(self) -> Iterator[None]:
+        try:
+            yield
+        except SQLAlchemyError as error:
+            raise self._error(_cause(error)) from error
+        except UnicodeError as error:
+            # The driver's own: a parameter, or a message about damage, that is no UTF-8.
+            raise self._error("text that is no UTF-8") from error
+
     def _error(self, says: str) -> JournalError:
-        where = self.url.render_as_string(hide_password=True)
+        # A password may stand in the query of a URL too, where SQLAlchemy would show it.
+        where = self.url.set(query={}).render_as_string(hide_password=True)
         return JournalError(f"journal {where}", wanted="to read and write it", saw=says, then="nothing was done")
+
+
+def _parsed(url: str) -> URL:
+    wanted = "sqlite:///PATH or postgresql://HOST/NAME"
+    try:
+        parsed = make_url(url)
+    except (SQLAlchemyError, ValueError):  # neither may be quoted: a password can stand in it
+        raise ProtocolError("CRISIS_JOURNAL_URL", wanted=wanted, saw="text that is no such URL") from None
+    if parsed.get_backend_name() not in ("sqlite", "postgresql"):
+        raise ProtocolError("CRISIS_JOURNAL_URL", wanted=wanted, saw=f"{parsed.drivername}:")
+    return parsed
 
 
 def _prepare_sqlite(connection: Any, _record: Any) -> None:
@@ -111,6 +149,10 @@ def _begin_sqlite(connection: Connection) -> None:
     reading = connection.get_execution_options().get("crisis_reading", False)
     # IMMEDIATE takes the write lock at once: read-then-write can then never fork a chain.
     connection.exec_driver_sql("BEGIN" if reading else "BEGIN IMMEDIATE")
+
+
+def _with_broken_bytes(raw: bytes) -> str:
+    return raw.decode("utf-8", "surrogateescape")
 
 
 def _cause(error: SQLAlchemyError) -> str:

@@ -36,8 +36,10 @@ class Inbox:
         dialect = sqlite if self.database.sqlite else postgresql
         received = write_time(utc_now())
         values = {"delivery": delivery, "sender": sender, "received": received, "raw": raw, "state": "new", "says": ""}
+        first = dialect.insert(INBOX).values(values).on_conflict_do_nothing().returning(INBOX.c.delivery)
         with self.database.writing() as connection:
-            return connection.execute(dialect.insert(INBOX).values(values).on_conflict_do_nothing()).rowcount == 1
+            # Not rowcount: psycopg does not tell it for an INSERT.
+            return connection.execute(first).first() is not None
 
     def new(self, limit: int = 100) -> list[Delivery]:
         """Return the deliveries nobody has settled yet, oldest first."""

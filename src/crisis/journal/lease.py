@@ -5,7 +5,8 @@ import time
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Row, insert, select, update
+from sqlalchemy import Row, select, update
+from sqlalchemy.dialects import postgresql, sqlite
 
 from crisis.journal.database import Database
 from crisis.journal.schema import LEASES
@@ -48,7 +49,11 @@ class Leases:
             values: dict[str, Any] = {"holder": holder, "pid": pid, "expires": expires}
             if row is None:
                 values |= {"run": run, "incident": incident, "playbook": playbook, "epoch": 1, "starts": 1}
-                connection.execute(insert(LEASES).values(values))
+                dialect = sqlite if self.database.sqlite else postgresql
+                first = dialect.insert(LEASES).values(values).on_conflict_do_nothing()
+                # Not rowcount: psycopg does not tell it for an INSERT.
+                if connection.execute(first.returning(LEASES.c.run)).first() is None:
+                    return None  # somebody was faster
             elif row.ended is not None or row.expires > time.time():
                 return None
             else:

@@ -5,11 +5,11 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Self
 
-from sqlalchemy import Connection, Row, insert, select, update
+from sqlalchemy import Connection, Row, and_, insert, select, union, update
 from sqlalchemy.dialects import postgresql, sqlite
 
-from crisis.domain.clock import utc_now, write_time
-from crisis.domain.entry import Entry, Fault, canonical, entry_hash, first_link, verify_chain
+from crisis.domain.clock import parse_time, utc_now, write_time
+from crisis.domain.entry import Entry, Fault, as_stored, canonical, entry_hash, first_link, verify_chain
 from crisis.errors import FencedError, JournalError
 from crisis.journal.database import Database
 from crisis.journal.schema import ENTRIES, HEADS, LEASES
@@ -43,7 +43,11 @@ class Journal:
     def open(cls, url: str) -> Self:
         """Open the journal at a SQLAlchemy URL and bring its schema up to date."""
         database = Database(url)
-        database.migrate()
+        try:
+            database.migrate()
+        except JournalError:
+            database.close()
+            raise
         return cls(database)
 
     def append(
@@ -81,7 +85,7 @@ class Journal:
         if key is not None:
             found = _row_with_key(connection, incident, key)
             if found is not None:
-                raise AlreadyRecordedError(_entry(found))
+                raise AlreadyRecordedError(_readable(found))
         fields: dict[str, Any] = {
             "incident": incident,
             "seq": seq + 1,
@@ -89,7 +93,7 @@ class Journal:
             "kind": kind,
             "actor": actor,
             # Through JSON once, so that what is hashed is what a reader will get back.
-            "body": json.loads(canonical(dict(body))),
+            "body": json.loads(as_stored(dict(body))),
             "key": key,
             "prev": prev,
         }
@@ -111,17 +115,19 @@ class Journal:
         """Return an incident's entries, oldest first, those with a sequence number above `after`."""
         wanted = select(ENTRIES).where(ENTRIES.c.incident == incident, ENTRIES.c.seq > after).order_by(ENTRIES.c.seq)
         with self.database.reading() as connection:
-            return [_entry(row) for row in connection.execute(wanted)]
+            return [_readable(row) for row in connection.execute(wanted)]
 
     def recorded(self, incident: str, key: str) -> Entry | None:
         """Return the entry that was recorded under a key, or None."""
         with self.database.reading() as connection:
             row = _row_with_key(connection, incident, key)
-        return None if row is None else _entry(row)
+        return None if row is None else _readable(row)
 
     def incidents(self) -> list[str]:
         """Return the names of all chains, oldest first."""
-        wanted = select(ENTRIES.c.incident, ENTRIES.c.at).where(ENTRIES.c.seq == 1).order_by(ENTRIES.c.at)
+        first = and_(ENTRIES.c.incident == HEADS.c.incident, ENTRIES.c.seq == 1)
+        # By their heads: a chain whose first entry was dropped must not vanish from sight.
+        wanted = select(HEADS.c.incident).outerjoin(ENTRIES, first).order_by(ENTRIES.c.at)
         with self.database.reading() as connection:
             return [str(row.incident) for row in connection.execute(wanted)]
 
@@ -135,15 +141,50 @@ class Journal:
         """Name every entry of an incident that was changed, dropped or reordered."""
         for says in self.database.damage():
             yield Fault(incident, 0, f"the database file is damaged: {says}")
-        readable: list[Entry] = []
+        yield from self._verify(incident)
+
+    def verify_all(self) -> Iterator[Fault]:
+        """Name what is wrong with any chain, also with one that lost its head or its beginning."""
+        for says in self.database.damage():
+            yield Fault("journal", 0, f"the database file is damaged: {says}")
+        with self.database.as_it_stands() as connection:
+            names = [
+                row.incident for row in connection.execute(union(select(ENTRIES.c.incident), select(HEADS.c.incident)))
+            ]
+        for name in names:
+            if isinstance(name, str) and name.isprintable():
+                yield from self._verify(name)
+            else:
+                yield Fault(ascii(name), 0, "an entry was changed: the name of its incident cannot be read")
+
+    def _verify(self, incident: str) -> Iterator[Fault]:
+        kept = select(HEADS.c.seq, HEADS.c.hash).where(HEADS.c.incident == incident)
         wanted = select(ENTRIES).where(ENTRIES.c.incident == incident).order_by(ENTRIES.c.seq)
-        with self.database.reading() as connection:
-            for row in connection.execute(wanted):
-                try:
-                    readable.append(_entry(row))
-                except ValueError:
-                    yield Fault(incident, int(row.seq), f"entry {row.seq} was changed: its body is no JSON")
-        yield from verify_chain(incident, readable, self.head(incident))
+        with self.database.as_it_stands() as connection:
+            head = connection.execute(kept).first()
+            rows = connection.execute(wanted).all()
+        chain: list[Entry] = []
+        strange: set[int] = set()
+        for row in rows:
+            if not isinstance(row.seq, int):
+                yield Fault(incident, 0, "an entry was changed: its number cannot be read")
+                continue
+            says = _not_as_written(row)
+            if says:
+                strange.add(row.seq)
+                yield Fault(incident, row.seq, f"entry {row.seq} was changed: {says}")
+            chain.append(_entry(row) if not says else _as_far_as_readable(row))
+        last = None if head is None else (head.seq, head.hash)
+        if last is not None and not (isinstance(last[0], int) and isinstance(last[1], str)):
+            yield Fault(incident, 0, "the head was changed: it cannot be read")
+            last = None
+        elif last is None and chain:
+            yield Fault(
+                incident,
+                chain[-1].seq,
+                f"the head, which should say that entry {chain[-1].seq} is the last, is missing",
+            )
+        yield from (fault for fault in verify_chain(incident, chain, last) if fault.seq not in strange)
 
     def close(self) -> None:
         """Close the connections."""
@@ -151,7 +192,9 @@ class Journal:
 
 
 def _check_fence(connection: Connection, fence: Fence) -> None:
-    epoch = connection.execute(select(LEASES.c.epoch).where(LEASES.c.run == fence.run)).scalar()
+    # Shared lock: nobody takes the run over between this look and our commit.
+    wanted = select(LEASES.c.epoch).where(LEASES.c.run == fence.run).with_for_update(read=True)
+    epoch = connection.execute(wanted).scalar()
     if epoch != fence.epoch:
         raise FencedError(
             f"run {fence.run}", wanted=f"lease {fence.epoch}", saw=f"lease {epoch}", then="this one stops"
@@ -162,15 +205,39 @@ def _row_with_key(connection: Connection, incident: str, key: str) -> Row[Any] |
     return connection.execute(select(ENTRIES).where(ENTRIES.c.incident == incident, ENTRIES.c.key == key)).first()
 
 
+def _readable(row: Row[Any]) -> Entry:
+    """Return the entry; JournalError when its row is nothing that we wrote."""
+    says = _not_as_written(row)
+    if says:
+        then = f"see `crisis verify {row.incident}`"
+        raise JournalError(f"{row.incident} entry {row.seq}", wanted="it as it was written", saw=says, then=then)
+    return _entry(row)
+
+
 def _entry(row: Row[Any]) -> Entry:
-    return Entry(
-        incident=row.incident,
-        seq=row.seq,
-        at=row.at,
-        kind=row.kind,
-        actor=row.actor,
-        body=json.loads(row.body),
-        key=row.key,
-        prev=row.prev,
-        hash=row.hash,
-    )
+    return Entry(**{**row._mapping, "body": json.loads(row.body)})  # noqa: SLF001 - SQLAlchemy's public name
+
+
+def _as_far_as_readable(row: Row[Any]) -> Entry:
+    texts: dict[str, Any] = {
+        name: value.decode(errors="replace") if isinstance(value, bytes) else value
+        for name, value in row._mapping.items()  # noqa: SLF001 - SQLAlchemy's public name
+    }
+    return Entry(**{**texts, "body": {}})
+
+
+def _not_as_written(row: Row[Any]) -> str:
+    """Say what shows at once that a row is nothing that we wrote; empty when only its hash can tell."""
+    for name in ("at", "kind", "actor", "body", "prev", "hash", *(["key"] if row.key is not None else [])):
+        if not isinstance(getattr(row, name), str):
+            return f"its {name} is no text"
+    try:
+        parse_time(row.at)
+    except ValueError:
+        return "its time is none"
+    try:
+        body = json.loads(row.body)
+    except (ValueError, RecursionError):
+        return "its body is no JSON"
+    # Another spelling of the same values, `1E5` for `1e5`, would have the same hash.
+    return "" if isinstance(body, dict) and canonical(body) == row.body else "its body is spelled in another way"

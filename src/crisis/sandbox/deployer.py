@@ -15,6 +15,7 @@ FREEZE = "DEPLOY_FREEZE"
 _POLL = 0.1
 _DRAIN = 0.5
 _SHA = re.compile(r"^[0-9a-f]{40}$")
+_FIXES = ("fix/*", "hotfix/*")
 _MAIN = {"main", "refs/heads/main", "heads/main"}
 _WAITING = {"queued", "pending"}
 
@@ -29,6 +30,7 @@ class Deployer:
         self._live: Running | None = None
         self._work: set[asyncio.Task[None]] = set()
         self._known: set[str] = set()
+        self._tried: set[str] = set()
 
     async def test_all(self, heads: list[str]) -> None:
         """Keep and test the first heads side by side."""
@@ -50,6 +52,16 @@ class Deployer:
         if head != self._seen:
             self._seen = head
             self._do(self._build(head))
+        for sha in set(self._artefacts.origin.branches(*_FIXES).values()) - self._tried:
+            self._tried.add(sha)
+            self._do(self._try(sha))
+
+    async def _try(self, sha: str) -> None:
+        """Test the tip of a fix branch; it is not released."""
+        try:
+            await self._test(sha)
+        except CrisisError:
+            self._tried.discard(sha)  # the origin went away in between
 
     async def _build(self, sha: str) -> None:
         try:
@@ -65,6 +77,7 @@ class Deployer:
 
     async def _test(self, sha: str) -> bool:
         await self._artefacts.keep(sha)
+        self._known.add(sha)
         run: dict[str, Any] = {
             "id": self._memory.github.next_id(),
             "name": "tests",

@@ -34,13 +34,19 @@ class Origin:
         self._replay("bad", started)
         return self.head()
 
-    def push(self, files: dict[str, str | None], message: str, author: str) -> str:
-        """Push one commit to main; None deletes a file."""
-        stream = _Stream(self.head())
+    def push(self, files: dict[str, str | None], message: str, author: str, *, branch: str = "main") -> str:
+        """Push one commit to main, or to a branch that starts there; None deletes a file."""
+        stream = _Stream(self.branches(branch).get(branch) or self.head())
         changes = {name: None if text is None else text.encode() for name, text in files.items()}
-        stream.commit("main", changes, message=message, author=author, when=int(time.time()))
-        self._import(stream)
-        return self.head()
+        made = stream.commit(branch, changes, message=message, author=author, when=int(time.time()))
+        return self._import(stream, keep=branch)[made]
+
+    def branches(self, *patterns: str) -> dict[str, str]:
+        """Name the commit of each branch that fits a pattern such as `fix/*`."""
+        heads = self.path / "refs" / "heads"
+        refs = [path for pattern in patterns for path in sorted(heads.glob(pattern)) if path.is_file()]
+        found = {path.relative_to(heads).as_posix(): path.read_text(encoding="ascii").strip() for path in refs}
+        return {name: sha for name, sha in found.items() if sha}  # empty: a lock file, or half written
 
     def head(self) -> str:
         """Name the commit main points to."""
@@ -79,9 +85,9 @@ class Origin:
         marks = self._import(stream)
         return [marks[mark] for mark in released]
 
-    def _import(self, stream: "_Stream") -> dict[int, str]:
+    def _import(self, stream: "_Stream", *, keep: str = "main") -> dict[int, str]:
         """Write the stream; tell which mark became which commit."""
-        said = self._git("fast-import", "--quiet", said=stream.finish())
+        said = self._git("fast-import", "--quiet", said=stream.finish(keep))
         return dict(enumerate(said.decode().split(), start=1))
 
     def _git(self, *words: str, said: bytes = b"", inside: bool = True) -> bytes:
@@ -126,9 +132,9 @@ class _Stream:
         self._tips[branch] = f":{self._mark}"
         return self._mark
 
-    def finish(self) -> bytes:
-        """Drop the feature branches, as after a merge, and ask for the names."""
-        for branch in self._tips.keys() - {"main"}:
+    def finish(self, keep: str) -> bytes:
+        """Drop the feature branches but one, as after a merge, and ask for the names."""
+        for branch in self._tips.keys() - {"main", keep}:
             self._say(f"reset refs/heads/{branch}", f"from {'0' * 40}", "")
         for mark in range(1, self._mark + 1):
             self._say(f"get-mark :{mark}")

@@ -114,9 +114,11 @@ class World:
         """Count from zero."""
         self._control("reset-counters", {})
 
-    def push(self, files: dict[str, str | None], message: str, author: str = "Ravi Menon") -> str:
-        """Push a developer's commit to main; None deletes a file."""
-        return Origin(self.origin).push(files, message, author)
+    def push(
+        self, files: dict[str, str | None], message: str, author: str = "Ravi Menon", *, branch: str = "main"
+    ) -> str:
+        """Push a developer's commit to main, or to a branch that starts there; None deletes a file."""
+        return Origin(self.origin).push(files, message, author, branch=branch)
 
     def push_bad_release(self) -> str:
         """Push the release that breaks the checkout of more than one product; it passes CI."""

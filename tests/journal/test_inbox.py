@@ -1,0 +1,69 @@
+"""Inbox: what was answered 202 is kept, once, in order, until it is settled."""
+
+import pytest
+
+from crisis.journal.inbox import Inbox
+from crisis.journal.store import Journal
+
+
+@pytest.fixture
+def inbox(journal: Journal) -> Inbox:
+    """Open an empty inbox."""
+    return Inbox(journal.database)
+
+
+def test_delivery_is_kept_as_it_came(inbox: Inbox) -> None:
+    """Sender and bytes come back."""
+    assert inbox.put("d-1", "alertmanager", b"\x00\xff{}")
+
+    (kept,) = inbox.new()
+    assert (kept.delivery, kept.sender, kept.raw, kept.state, kept.says) == (
+        "d-1",
+        "alertmanager",
+        b"\x00\xff{}",
+        "new",
+        "",
+    )
+
+
+def test_same_delivery_is_kept_once(inbox: Inbox) -> None:
+    """The second time it is said to be here already, and the first stays."""
+    inbox.put("d-1", "alertmanager", b"first")
+
+    assert not inbox.put("d-1", "alertmanager", b"second")
+    assert [one.raw for one in inbox.new()] == [b"first"]
+
+
+def test_settled_delivery_is_not_new(inbox: Inbox) -> None:
+    """What became of it is kept with it."""
+    inbox.put("d-1", "alertmanager", b"{}")
+    inbox.settle("d-1", "started", "INC-1")
+
+    assert inbox.new() == []
+    (kept,) = inbox.latest()
+    assert (kept.state, kept.says) == ("started", "INC-1")
+
+
+def test_settled_delivery_is_not_taken_again(inbox: Inbox) -> None:
+    """A repeated delivery of something settled starts nothing."""
+    inbox.put("d-1", "alertmanager", b"{}")
+    inbox.settle("d-1", "started", "INC-1")
+
+    assert not inbox.put("d-1", "alertmanager", b"{}")
+    assert inbox.new() == []
+
+
+def test_deliveries_are_worked_off_in_order(inbox: Inbox) -> None:
+    """The oldest comes first, and the limit cuts the newest."""
+    for number in range(5):
+        inbox.put(f"d-{9 - number}", "alertmanager", b"{}")
+
+    assert [one.delivery for one in inbox.new(limit=3)] == ["d-9", "d-8", "d-7"]
+
+
+def test_latest_are_newest_first(inbox: Inbox) -> None:
+    """Whoever looks sees what came last."""
+    for number in range(3):
+        inbox.put(f"d-{number}", "alertmanager", b"{}")
+
+    assert [one.delivery for one in inbox.latest(limit=2)] == ["d-2", "d-1"]
