@@ -8,7 +8,7 @@ import typer
 from rich.console import Console
 
 from crisis.errors import CrisisError
-from crisis.settings import Settings
+from crisis.settings import Settings, make_home
 
 __all__ = ["main"]
 
@@ -38,6 +38,7 @@ def up(home: Home = None) -> None:
     import logging  # noqa: PLC0415
 
     settings = _settings(home)
+    make_home(settings.home)
     settings.adopt()  # before Prefect is loaded: it reads the environment once, then
 
     from crisis.up import serve  # noqa: PLC0415 - loads all of Prefect

@@ -10,7 +10,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from crisis.errors import ProtocolError
 
-__all__ = ["Settings", "host_environment", "read_address", "read_reference"]
+__all__ = ["Settings", "host_environment", "make_home", "new_token", "read_address", "read_reference"]
 
 
 class Settings(BaseSettings):
@@ -85,6 +85,15 @@ class Settings(BaseSettings):
 def host_environment(**more: str) -> dict[str, str]:
     """Return this process's environment with more variables, for a child process."""
     return {**os.environ, **more}
+
+
+def make_home(home: Path) -> None:
+    """Make the folder that everything is kept in, readable for us alone; ProtocolError says why it cannot be."""
+    try:
+        home.mkdir(parents=True, exist_ok=True, mode=0o700)
+    except OSError as error:
+        says = error.strerror or "an error"
+        raise ProtocolError(str(home), wanted="a folder to write to", saw=says, then="set CRISIS_HOME") from None
 
 
 def read_reference(reference: str) -> SecretStr:

@@ -84,7 +84,7 @@ async def _receiver(context: Context) -> AsyncIterator[None]:
     server = uvicorn.Server(config)
     # `serve` would take over the signals: ours stop the parts in order, the receiver last.
     serving = asyncio.create_task(server._serve())  # noqa: SLF001
-    while not server.started and not serving.done():
+    while not server.started and not serving.done():  # noqa: ASYNC110 - uvicorn has no event to wait for
         await asyncio.sleep(0.01)
     try:
         yield

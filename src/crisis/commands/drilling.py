@@ -10,7 +10,6 @@ from types import FrameType
 from typing import NoReturn
 
 from rich.console import Console
-from rich.panel import Panel
 from rich.text import Text
 
 from crisis.domain.decision import Gate
@@ -61,7 +60,11 @@ def run_drill(settings: Settings, scenario: str, who: str, hold: float | None, c
         def ask(gate: Gate, page: str) -> None:
             _ask(gate, page, world, protocol.people, show, mine=who == "me")
 
-        outcome = rehearse(world, stack, journal, simulated=who != "me", show=show.entry, ask=ask)
+        def tick(gates: list[Gate]) -> None:
+            if who == "me":
+                _tick(gates, world, show)
+
+        outcome = rehearse(world, stack, journal, simulated=who != "me", show=show.entry, ask=ask, tick=tick)
         show.close()
         folder = _leave(home, outcome)
         _sum_up(console, outcome, folder, stack, time.monotonic() - began)
@@ -110,15 +113,18 @@ def _ask(gate: Gate, page: str, world: World, people: dict[str, Person], show: S
         show.say(f"{say_person(gate.people[0], people)} opens {page}", "dim")
         return
     who = gate.people[0]
-    text = Text()
-    text.append(f"You are {say_person(who, people)}. Open this page and decide:\n\n")
-    text.append(f"{page}\n\n", style="bold underline")
-    text.append(f"One-time code of {who}: ")
-    text.append(world.one_time_code(who), style="bold")
-    text.append("  (new every 30 s; this drill plays your authenticator)")
     show.close()
-    show.console.print(Panel(text, title="Your decision", border_style="yellow"))
-    show.wait(f"waiting for you to decide as {who}")
+    show.say(f"You are {say_person(who, people)}. Open this page, read the plan, and decide as `{who}`:", "bold yellow")
+    show.console.print(Text(page, style="bold underline"), soft_wrap=True)
+    if not show.console.is_terminal:
+        show.say(f"one-time code of {who}: {world.one_time_code(who)} (new every 30 s)")
+
+
+def _tick(gates: list[Gate], world: World, show: Show) -> None:
+    """Play the authenticator of the person who is asked: its code is new every 30 s."""
+    for gate in gates[:1]:
+        who = gate.people[0]
+        show.wait(f"waiting for you to decide as {who}; one-time code now: {world.one_time_code(who)}")
 
 
 def _leave(home: Path, outcome: Outcome) -> Path:
@@ -155,8 +161,8 @@ def _near(path: Path, here: Path) -> Path:
 def _hold(console: Console, seconds: float) -> None:
     if seconds <= 0:
         return
-    console.print(f"\nEverything stays up for {seconds:.0f} s (Ctrl-C ends it now).", style="dim")
     try:
+        console.print(f"\nEverything stays up for {seconds:.0f} s (Ctrl-C ends it now).", style="dim")
         time.sleep(seconds)
     except KeyboardInterrupt:
         console.print("ended", style="dim")

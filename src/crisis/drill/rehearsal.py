@@ -22,6 +22,7 @@ from crisis.sandbox.world import World
 __all__ = ["Outcome", "rehearse"]
 
 _GIVE_UP_SECONDS = 180
+_READER_SECONDS = 1200
 _SHOPPERS_PER_SECOND = 4
 _READS_SECONDS = 1.5
 _AGAIN_SECONDS = 0.5
@@ -76,12 +77,14 @@ def rehearse(
     show: Callable[[Entry], None],
     ask: Callable[[Gate, str], None],
     reads: float = _READS_SECONDS,
+    tick: Callable[[list[Gate]], None] = lambda _open: None,
 ) -> Outcome:
     """
     Break the shop with a bad release and follow the incident to its end.
 
     `show` gets each journal entry as it is written. `ask` gets each question with the page that answers it; a
-    simulated decision maker answers by herself. Raises UnprovenError when nothing ended within three minutes.
+    simulated decision maker answers by herself. `tick` gets the open questions twenty times a second. Raises
+    UnprovenError when nothing ended within three minutes, or twenty where a person reads.
     """
     watch = _Watch(journal, set(journal.incidents()))
     people = _People(simulated, reads, lambda incident: open_gates(journal, incident))
@@ -90,19 +93,22 @@ def rehearse(
     broke_at = utc_now()
     world.push_bad_release()
     asked: set[str] = set()
-    until = time.monotonic() + _GIVE_UP_SECONDS
+    seconds = _GIVE_UP_SECONDS if simulated else _READER_SECONDS
+    until = time.monotonic() + seconds
     while time.monotonic() < until:
         for entry in watch.new():
             show(entry)
             if entry.kind == "ended":
                 _let_shoppers_back(world)
                 return Outcome(watch.incident, watch.entries, world.state(), broke_at, journal.head(watch.incident))
-        for gate in people.open(watch.incident) if watch.incident else ():
+        waiting = people.open(watch.incident) if watch.incident else []
+        tick(waiting)
+        for gate in waiting:
             if gate.plan.hash not in asked:
                 asked.add(gate.plan.hash)
                 _put(gate, stack, world, people, ask)
         time.sleep(0.05)
-    raise UnprovenError("drill", wanted="an end", saw=f"none within {_GIVE_UP_SECONDS} s", then=f"read {stack.log}")
+    raise UnprovenError("drill", wanted="an end", saw=f"none within {seconds} s", then=f"read {stack.log}")
 
 
 def _put(gate: Gate, stack: Stack, world: World, people: _People, ask: Callable[[Gate, str], None]) -> None:

@@ -1,6 +1,6 @@
 """Show: the journal as it grows, line by line, for people in front of a terminal."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 
 from rich.console import Console
@@ -48,11 +48,11 @@ class Show:
             self.wait(f"{say_name(str(entry.body['action']))} {entry.body['target']}")
             return
         mark, style = _MARKS.get(entry.kind, ("·", "default"))
-        bad = entry.kind == "seen" and not entry.body.get("ok") or bool(entry.body.get("error_kind"))
+        bad = (entry.kind == "seen" and not entry.body.get("ok")) or bool(entry.body.get("error_kind"))
         line = Text(f"{_since(entry.time - self.first):>9}  ", style="dim")
         line.append(f"{mark} ", style="bold red" if bad else style)
         line.append(f"{self._who(entry):<18.18} ", style="bold")
-        line.append(self._what(entry), style="red" if bad else "default")
+        line.append(_what(entry), style="red" if bad else "default")
         self.console.print(line, soft_wrap=True)
         if entry.kind == "asked":
             names = " or ".join(say_person(who, self.people) for who in entry.body["people"])
@@ -82,29 +82,32 @@ class Show:
     def _who(self, entry: Entry) -> str:
         return say_person(entry.actor, self.people).split(" (")[0]
 
-    def _what(self, entry: Entry) -> str:
-        body = entry.body
-        name = say_name(str(body.get("action") or body.get("look") or ""))
-        says = str(body.get("note") or body.get("says") or body.get("error") or body.get("because") or "")
-        if entry.kind == "opened":
-            return f"Incident {entry.incident} opened: {body['summary']}"
-        if entry.kind == "alert":
-            return f"{body.get('summary')} ({body.get('status')})"
-        if entry.kind == "started":
-            return f"Playbook {body['playbook']} began" + (
-                f" again (start {body['start']})" if body["start"] > 1 else ""
-            )
-        if entry.kind == "level":
-            return f"Level {body['level']}: {says}"
-        if entry.kind == "asked":
-            return f"{body['plan']['title']}? plan {body['hash'][:8]}"
-        if entry.kind == "voted":
-            return f"says {body['answer']}: {body.get('reason') or 'no reason given'} ({body['how']})"
-        if entry.kind == "decided":
-            return f"{body['outcome']} {body.get('choice', '')}".strip()
-        if entry.kind == "ended":
-            return f"{body['outcome']}: {says}"
-        return f"{name}: {says}" if name else says
+
+def _what(entry: Entry) -> str:
+    body = entry.body
+    name = say_name(str(body.get("action") or body.get("look") or ""))
+    says = str(body.get("note") or body.get("says") or body.get("error") or body.get("because") or "")
+    told = _WORDS.get(entry.kind)
+    if told is not None:
+        return told(entry)
+    return f"{name}: {says}" if name else says
+
+
+_WORDS: dict[str, Callable[[Entry], str]] = {
+    "opened": lambda entry: f"Incident {entry.incident} opened: {entry.body['summary']}",
+    "alert": lambda entry: f"{entry.body.get('summary')} ({entry.body.get('status')})",
+    "started": lambda entry: (
+        f"Playbook {entry.body['playbook']} began"
+        + (f" again (start {entry.body['start']})" if entry.body["start"] > 1 else "")
+    ),
+    "level": lambda entry: f"Level {entry.body['level']}: {entry.body['because']}",
+    "asked": lambda entry: f"{entry.body['plan']['title']}? plan {entry.body['hash'][:8]}",
+    "voted": lambda entry: (
+        f"says {entry.body['answer']}: {entry.body.get('reason') or 'no reason given'} ({entry.body['how']})"
+    ),
+    "decided": lambda entry: f"{entry.body['outcome']} {entry.body.get('choice', '')}".strip(),
+    "ended": lambda entry: f"{entry.body['outcome']}: {entry.body['says']}",
+}
 
 
 def scorecard_table(score: Scorecard, failed: int, turned_away: int, bought: int) -> Table:

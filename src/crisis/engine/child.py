@@ -3,7 +3,9 @@
 import ctypes
 import importlib
 import logging
+import os
 import signal
+import threading
 from contextlib import suppress
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
@@ -25,6 +27,7 @@ from crisis.settings import Settings
 __all__ = ["Order", "drive", "load_flow", "register"]
 
 _PR_SET_PDEATHSIG = 1
+_NO_RESPONDER = 76
 
 
 def load_flow(entrypoint: str) -> Flow[..., Any]:
@@ -58,6 +61,7 @@ def drive(orders: Connection) -> None:
             read_protocol(Settings().protocol_file)  # and the protocol is read; what is wrong is said by the run
         try:
             order: Order = orders.recv()
+            threading.Thread(target=_die_with_responder, args=(orders,), name="lifeline", daemon=True).start()
         except EOFError:
             return  # never needed
         known = order.created or client.read_flow_run(UUID(order.run))
@@ -95,8 +99,15 @@ def register(deployments: list[dict[str, Any]], answer: Connection) -> None:
     answer.close()
 
 
+def _die_with_responder(orders: Connection) -> None:
+    """End with the responder: without it a run cannot be cancelled or watched, and the next one goes on with it."""
+    with suppress(EOFError, OSError):
+        orders.recv()  # nothing more is ever sent: this ends when the other side does
+    os._exit(_NO_RESPONDER)
+
+
 def _die_with_parent() -> None:
-    # The fork server ends with `crisis up`. A run that outlived it could not be cancelled; a new start resumes it.
+    """End with the fork server."""
     ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
     # The fork server ignores SIGINT for itself; a run is stopped by whoever started it.
     signal.signal(signal.SIGTERM, signal.SIG_DFL)

@@ -132,13 +132,13 @@ def _wait(run: Run, gate: Gate, rule: Rule, tell: Tell) -> Decision:
             return decision
         if utc_now() > current.deadline:
             return decide_by_silence(run.journal, current)
-        if _tell_next(run, current, tell, told, page):
+        if _tell_next(current, tell, told, page):
             continue
         _escalate(run, current, rule, utc_now())
         time.sleep(_LOOK_SECONDS)
 
 
-def _tell_next(run: Run, gate: Gate, tell: Tell, told: set[str], page: str) -> bool:
+def _tell_next(gate: Gate, tell: Tell, told: set[str], page: str) -> bool:
     """Tell one person who does not know yet, then let the caller look again: an answer may be there already."""
     for who in gate.people:
         if who not in told:

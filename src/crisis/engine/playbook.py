@@ -15,7 +15,7 @@ from uuid import UUID
 
 from prefect import Flow, flow, get_run_logger
 from prefect.context import FlowRunContext
-from pydantic import Field, WithJsonSchema
+from pydantic import WithJsonSchema
 
 from crisis.domain.change import Change
 from crisis.domain.clock import utc_now
@@ -54,12 +54,12 @@ def _names(of: str) -> dict[str, Any]:
 ServiceName = Annotated[str, WithJsonSchema({**_names("services"), "title": "Service"})]
 PersonName = Annotated[str, WithJsonSchema({**_names("people"), "title": "Person"})]
 
-_COMMON = {
-    "summary": (Annotated[str, Field(title="What do users see?")], ""),
-    "level": (Annotated[Level, Field(title="Defcon level: 1 critical, 2 degraded, 3 minor")], Level.CRITICAL),
-    "requester": (Annotated[PersonName | None, Field(title="Who are you? (you cannot approve your own run)")], None),
-    "incident": (Annotated[str | None, Field(title="Incident it belongs to")], None),
-    "source": (Annotated[str, Field(title="Started by")], "Prefect"),
+_COMMON: dict[str, tuple[Any, Any, str]] = {
+    "summary": (str, "", "What do users see? Plain words; may stay empty."),
+    "level": (Level, Level.CRITICAL, "Defcon 1: a primary journey fails. 2: slow or a feature broken. 3: minor."),
+    "requester": (PersonName | None, None, "Who are you? You cannot approve your own run. May stay empty."),
+    "incident": (str | None, None, "The incident it belongs to; empty opens a new one."),
+    "source": (str, "Prefect", "What started it; leave as it is."),
 }
 
 
@@ -102,6 +102,7 @@ def playbook(*, escalate: Callable[[str, str], Change]) -> Callable[[Callable[[s
                 opened.end(RECOVERED, "every proof held")
 
         run.__signature__ = signature  # type: ignore[attr-defined]
+        run.__doc__ = _form_text(body)
         made: Flow[..., None] = flow(
             name=name, flow_run_name=f"{name} {{service}}", persist_result=False, validate_parameters=True
         )(run)
@@ -116,9 +117,16 @@ def _signature(body: Callable[[str], None]) -> inspect.Signature:
     kind = inspect.Parameter.POSITIONAL_OR_KEYWORD
     common = [
         inspect.Parameter(name, kind, default=default, annotation=annotation)
-        for name, (annotation, default) in _COMMON.items()
+        for name, (annotation, default, _) in _COMMON.items()
     ]
     return inspect.Signature([*own, *common])
+
+
+def _form_text(body: Callable[[str], None]) -> str:
+    """Add what each field means to the docstring: that is where Prefect's form takes its words from."""
+    fields = {"service": "Which service is in trouble?", **{name: one[2] for name, one in _COMMON.items()}}
+    says = "\n".join(f"    {name}: {text}" for name, text in fields.items())
+    return f"{inspect.getdoc(body) or body.__name__}\n\nArgs:\n{says}\n"
 
 
 def _open(name: str, service: str, given: dict[str, Any]) -> "_Opened":

@@ -57,6 +57,7 @@ class Responder:
         self._not_before: dict[str, float] = {}
         self.playbooks: set[str] = set()
         self._spares: list[tuple[ForkServerProcess, Connection]] = []
+        self._lifelines: dict[str, Connection] = {}
         self._last_start = -_SPARE_AFTER_SECONDS
 
     def warm(self) -> None:
@@ -172,7 +173,7 @@ class Responder:
         except OSError:  # the spare one died while it waited
             process, orders = self._fork()
             orders.send(Order(one.entrypoint, run, lease, created))
-        orders.close()
+        self._lifelines[run] = orders  # open as long as we live: the run ends when it closes
         self._last_start = time.monotonic()
         self._driven[run] = (lease, process)
         self._keep(self._reap(run))
@@ -202,6 +203,7 @@ class Responder:
         loop.remove_reader(process.sentinel)
         process.join()
         lease = self._driven.pop(run)[0]
+        self._lifelines.pop(run).close()
         self._unsettled.add(run)
         if lease is not None and self.journal.recorded(lease.incident, f"ended:{run}") is None:
             _LOG.warning("run %s ended without a word (exit %s): starting it again", run, process.exitcode)

@@ -41,7 +41,7 @@ class PrefectServer:
                 stdout=log,
                 stderr=log,
                 env=dict(self.environment),
-                preexec_fn=_die_with_parent,
+                preexec_fn=_die_with_parent,  # noqa: PLW1509 - one system call, no lock is taken
             )
 
     async def keep_alive(self) -> None:
