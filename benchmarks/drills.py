@@ -52,7 +52,7 @@ def main() -> int:
     plain = _plain_runs(plains)
     print(f"plain deployment: {', '.join(f'{one:.1f} s' for one in plain)}")
     print(
-        f"\nalert -> maintenance visible  p50 {_at(visible, 0.5):6.0f} ms   p95 {_at(visible, 0.95):6.0f} ms   n={drills}"
+        f"\nalert -> maintenance visible  p50 {_at(visible, 0.5):6.0f} ms  p95 {_at(visible, 0.95):6.0f} ms  n={drills}"
     )
     print(
         f"decision -> revert pushed     p50 {_at(pushed, 0.5):6.0f} ms   p95 {_at(pushed, 0.95):6.0f} ms   n={drills}"

@@ -210,9 +210,28 @@ def test_a_code_opens_one_gate(calm: Ground, touch: Act) -> None:
     assert isinstance(error, CrisisError)
 
 
+def test_who_starts_a_later_run_cannot_approve_it(calm: Ground, touch: Act) -> None:
+    """An incident that an alert opened has no requester; a run that ada starts in it has one all the same."""
+    calm.change(authorise("touch_release"))
+
+    def earlier(service: str) -> None:
+        """Open the incident."""
+
+    def later(service: str) -> None:  # noqa: ARG001
+        from crisis.engine.gate import approve  # noqa: PLC0415 - loads Prefect
+
+        approve(plan_for(touch, "aaa"), tell_nobody)
+
+    calm.play_body(earlier)
+    calm.meanwhile(calm.question, lambda: (calm.says("ada", "go"), calm.says("ben", "no")))
+    calm.play_body(later, requester="ada")
+
+    assert [entry.body["by"] for entry in calm.entries("decided")] == [["ben"]]
+
+
 def test_a_requester_nobody_knows_is_refused(calm: Ground) -> None:
     """Who gives another spelling of their name could approve their own run: the run does not open."""
-    error = calm.run(requester="Ada Okafor")
+    error = calm.run(requester="Ada Okafor", level=3)
 
     assert isinstance(error, ProtocolError)
     assert "ada, ben, cleo, dan" in str(error)

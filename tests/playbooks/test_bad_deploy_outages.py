@@ -75,7 +75,6 @@ def _closed_for(ground: Ground, seconds: float) -> bool:
 def ill(nursery: Nursery, stage: Stage) -> Iterator[tuple[Ground, object]]:
     """Run where the checkout still fails after the revert; return the error it ended with, too."""
     with broken_ground(nursery, stage) as ground:
-        ground.change(lambda protocol: protocol["services"]["shop"]["verify"].update(give_up_after="4s"))
         ground.world.fault("never_healthy")
         ground.answers("ada", "revert")
         error = ground.run()

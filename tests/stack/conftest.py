@@ -20,7 +20,6 @@ from crisis.journal.store import Journal
 from crisis.sandbox.world import World
 from tests.stack.killing import seed_prefect
 
-
 T = TypeVar("T")
 
 

@@ -5,6 +5,7 @@ import signal
 
 import httpx
 
+from crisis.drill.people import answer_page
 from tests.stack.conftest import Site
 
 
@@ -81,3 +82,40 @@ def test_a_fresh_stack_goes_on_where_the_killed_one_was(site: Site) -> None:
 def _state(site: Site, run: str) -> str:
     answer = httpx.get(f"{site.stack.prefect}/api/flow_runs/{run}", trust_env=False)
     return str(answer.json()["state"]["type"])
+
+
+def test_a_retry_in_prefect_asks_again_after_a_no(site: Site) -> None:
+    """A run that ended on a no starts again under the same flow run, and the question is put anew."""
+    site.break_shop()
+    asked = site.wait_for("asked")
+    page = f"{site.stack.receiver}/decide/{asked.incident}/{asked.run}/revert"
+    answer_page(page, "ben", "no", lambda: site.world.one_time_code("ben"), reads=0, reason="let me look first")
+    site.wait_for("ended", "DeclinedError")
+    site.wait(lambda: _state(site, asked.run) == "FAILED")
+    retry = {"state": {"type": "SCHEDULED", "name": "AwaitingRetry"}, "force": True}
+    httpx.post(f"{site.stack.prefect}/api/flow_runs/{asked.run}/set_state", json=retry, trust_env=False)
+    site.wait_for("started", "'start': 2")
+    site.wait(site.open)
+    answer_page(page, "ada", "revert", lambda: site.world.one_time_code("ada"), reads=0, reason="now")
+
+    ended = site.wait_for("ended", "recovered")
+
+    assert ended.run == asked.run
+    assert site.world.state()["switches"]["mode"] == "normal"
+
+
+def test_a_suspended_run_stops_and_resumes(site: Site) -> None:
+    """Suspend in Prefect stops the process; Resume there starts it again, and it asks nobody twice."""
+    site.break_shop()
+    run = site.wait_for("asked").run
+    site.wait(lambda: _state(site, run) == "PAUSED")
+    where = f"{site.stack.prefect}/api/flow_runs/{run}/set_state"
+    httpx.post(where, json={"state": {"type": "PAUSED", "name": "Suspended"}, "force": True}, trust_env=False)
+    site.wait_for("ended", "suspended")
+    httpx.post(where, json={"state": {"type": "SCHEDULED", "name": "Resuming"}, "force": True}, trust_env=False)
+    site.wait_for("started", "'start': 2")
+    site.decide()
+
+    site.wait_for("ended", "recovered")
+
+    assert [entry.kind for entry in site.journal.entries(site.incident())].count("asked") == 1

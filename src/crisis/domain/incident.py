@@ -52,6 +52,8 @@ def fold_incident(incident: str, entries: Iterable[Entry]) -> Incident:
             found.level = Level(int(body["level"]))
         elif entry.kind in ("done", "none"):
             _fold_measure(found, entry)
+        elif entry.kind == "started":
+            found.outcome, found.ended_at = "", None  # tried again after it had ended
         elif entry.kind == "ended":
             found.outcome, found.ended_at = str(body["outcome"]), entry.time
     return found
@@ -60,5 +62,11 @@ def fold_incident(incident: str, entries: Iterable[Entry]) -> Incident:
 def _fold_measure(found: Incident, entry: Entry) -> None:
     action, target = str(entry.body["action"]), str(entry.body["target"])
     found.measures = [m for m in found.measures if not (m.undo == action and m.target == target)]
-    if entry.body.get("measure") and not any(m.action == action and m.target == target for m in found.measures):
+    # A measure that does not apply, such as a freeze where there is no pipeline, says so: nothing of it is in force.
+    applies = (entry.body.get("facts") or {}).get("in_force", True)
+    if (
+        applies
+        and entry.body.get("measure")
+        and not any(m.action == action and m.target == target for m in found.measures)
+    ):
         found.measures.append(Measure(action, target, str(entry.body["undo"]), entry.time))

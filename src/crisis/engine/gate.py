@@ -54,7 +54,9 @@ def approve(plan: Plan, tell: Tell) -> Decision:
     """
     run = current_run()
     rule = _rule_for(run.protocol, plan)
-    gate = _gate_of(run, plan) or _ask(run, plan, rule)
+    gate = _gate_of(run, plan)
+    if gate is None or _tried_again(run, gate):
+        gate = _ask(run, plan, rule)
     decision = gate.decision or _wait(run, gate, rule, tell)
     run.mirror.answered()
     if decision.goes_ahead:
@@ -71,6 +73,14 @@ def _rule_for(protocol: Protocol, plan: Plan) -> Rule:
 def _gate_of(run: Run, plan: Plan) -> Gate | None:
     gate = fold_gates(run.entries()).get((run.id, plan.gate))
     return gate if gate is not None and gate.plan.hash == plan.hash else None
+
+
+def _tried_again(run: Run, gate: Gate) -> bool:
+    """Whether the run ended on a no or on silence, and somebody started it again: then the question is put anew."""
+    decision = gate.decision
+    if decision is None or decision.goes_ahead:
+        return False
+    return any(entry.kind == "ended" and entry.run == run.id and entry.at > decision.at for entry in run.entries())
 
 
 def _under_way(run: Run, name: str) -> Decision | None:

@@ -139,9 +139,11 @@ class Responder:
 
     async def _poll(self) -> None:
         now = datetime.now(UTC)
-        for flow_run in await self._runs([StateType.SCHEDULED, StateType.CANCELLING]):
+        for flow_run in await self._runs([StateType.SCHEDULED, StateType.CANCELLING, StateType.PAUSED]):
             if flow_run.state_type is StateType.CANCELLING:
                 await self._cancel(flow_run)
+            elif flow_run.state_type is StateType.PAUSED:
+                self._suspend(flow_run)
             elif (flow_run.next_scheduled_start_time or now) <= now and str(flow_run.id) not in self._driven:
                 self._launch(flow_run)
 
@@ -162,7 +164,9 @@ class Responder:
             self._drive(run, one, None, flow_run)
             return
         incident = flow_run.parameters.get("incident") or incident_id(run, flow_run.created or utc_now())
-        lease = self.leases.take(run, incident, one.name, self._holder, os.getpid())
+        # Retry in Prefect's UI, or Resume after a Suspend there: somebody wants a run that has ended to go on.
+        again = flow_run.state_name in ("AwaitingRetry", "Resuming") and run not in self._unsettled
+        lease = self.leases.take(run, incident, one.name, self._holder, os.getpid(), again=again)
         if lease is not None:
             self._drive(run, one, lease, flow_run)
 
@@ -205,7 +209,7 @@ class Responder:
         lease = self._driven.pop(run)[0]
         self._lifelines.pop(run).close()
         self._unsettled.add(run)
-        if lease is not None and self.journal.recorded(lease.incident, f"ended:{run}") is None:
+        if lease is not None and self.journal.recorded(lease.incident, lease.end_key) is None:
             _LOG.warning("run %s ended without a word (exit %s): starting it again", run, process.exitcode)
             self.leases.give_up(lease)
 
@@ -214,7 +218,7 @@ class Responder:
             await self._agree(run)
             self._unsettled.discard(run)
         for lease in self.leases.silent():
-            if self.journal.recorded(lease.incident, f"ended:{lease.run}") is not None:
+            if self.journal.recorded(lease.incident, lease.end_key) is not None:
                 self.leases.end(lease, "ended")
                 continue
             _, process = self._driven.get(lease.run, (None, None))
@@ -241,7 +245,7 @@ class Responder:
         if taken is None:
             return
         _LOG.warning("run %s of %s is dead: start %d", lease.run, lease.incident, taken.starts)
-        await self.client.set_flow_run_state(flow_run.id, Scheduled(name="AwaitingRetry"), force=True)
+        await self.client.set_flow_run_state(flow_run.id, Scheduled(name="Restarting"), force=True)
         one = next(item for item in self.deployments if item.name == lease.playbook)
         # A first death is an accident and costs no time; one that repeats is waited out, longer each time.
         wait = min(0.25 * 2 ** max(taken.starts - 3, 0), 30.0)
@@ -258,10 +262,20 @@ class Responder:
             self._close(lease, "cancelled", "cancelled in Prefect; open measures stay in force")
         await self.client.set_flow_run_state(flow_run.id, Cancelled(), force=True)
 
+    def _suspend(self, flow_run: FlowRun) -> None:
+        """Stop a run that somebody suspended in Prefect's UI; a gate's own wait is called Paused and goes on."""
+        run = str(flow_run.id)
+        if flow_run.state_name != "Suspended" or run not in self._driven:
+            return
+        lease, process = self._driven[run]
+        process.kill()
+        if lease is not None:
+            self._close(lease, "suspended", "suspended in Prefect; Resume there goes on, open measures stay in force")
+
     def _close(self, lease: Lease, outcome: str, says: str) -> None:
         body = {"run": lease.run, "playbook": lease.playbook, "outcome": outcome, "says": says}
         with suppress(AlreadyRecordedError):
-            self.journal.append(lease.incident, "ended", RESPONDER, body, key=f"ended:{lease.run}")
+            self.journal.append(lease.incident, "ended", RESPONDER, body, key=lease.end_key)
         self.leases.end(lease, outcome)
 
     async def _agree(self, run: str) -> None:
@@ -270,7 +284,7 @@ class Responder:
         if lease is not None and lease.ended is None:
             return  # it starts again
         flow_run = await self.client.read_flow_run(UUID(run))
-        if flow_run.state is not None and flow_run.state.is_final():
+        if flow_run.state is not None and (flow_run.state.is_final() or flow_run.state_name == "Suspended"):
             return
         state: State[Any] = Crashed() if lease is None else Failed(message=lease.ended)
         if lease is not None and lease.ended == RECOVERED:

@@ -89,4 +89,4 @@ class Run:
         body = {"playbook": self.playbook, "outcome": outcome, "says": says}
         if error is not None:
             body["error_kind"] = type(error).__name__
-        self.record("ended", body, key=f"ended:{self.id}")
+        self.record("ended", body, key=self.lease.end_key)

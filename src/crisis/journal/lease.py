@@ -30,6 +30,11 @@ class Lease:
     ended: str | None
 
     @property
+    def end_key(self) -> str:
+        """Under which key this start of the run records its end, once."""
+        return f"ended:{self.run}:{self.starts}"
+
+    @property
     def fence(self) -> Fence:
         """What the journal asks of each entry of this run."""
         return Fence(self.run, self.epoch)
@@ -41,8 +46,14 @@ class Leases:
     def __init__(self, database: Database, seconds: float) -> None:
         self.database, self.seconds = database, seconds
 
-    def take(self, run: str, incident: str, playbook: str, holder: str, pid: int) -> Lease | None:
-        """Take a run that is free or whose driver fell silent; None when it is driven or has ended."""
+    def take(
+        self, run: str, incident: str, playbook: str, holder: str, pid: int, *, again: bool = False
+    ) -> Lease | None:
+        """
+        Take a run that is free or whose driver fell silent; None when it is driven or has ended.
+
+        With `again` a run that has ended is taken too: somebody asked for another try.
+        """
         with self.database.writing() as connection:
             row = connection.execute(select(LEASES).where(LEASES.c.run == run).with_for_update()).first()
             expires = time.time() + self.seconds
@@ -54,10 +65,10 @@ class Leases:
                 # Not rowcount: psycopg does not tell it for an INSERT.
                 if connection.execute(first.returning(LEASES.c.run)).first() is None:
                     return None  # somebody was faster
-            elif row.ended is not None or row.expires > time.time():
+            elif (row.ended is not None and not again) or row.expires > time.time():
                 return None
             else:
-                values |= {"epoch": row.epoch + 1, "starts": row.starts + 1}
+                values |= {"epoch": row.epoch + 1, "starts": row.starts + 1, "ended": None}
                 connection.execute(update(LEASES).where(LEASES.c.run == run).values(values))
             return _lease(connection.execute(select(LEASES).where(LEASES.c.run == run)).one())
 
