@@ -5,9 +5,10 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from pydantic import ValidationError
 from rich.console import Console
 
-from crisis.errors import CrisisError
+from crisis.errors import CrisisError, ProtocolError
 from crisis.settings import Settings, make_home
 
 __all__ = ["main"]
@@ -149,7 +150,12 @@ def drill(
 
 
 def _settings(home: Path | None) -> Settings:
-    return Settings() if home is None else Settings(home=home)
+    try:
+        return Settings() if home is None else Settings(home=home)
+    except ValidationError as error:
+        wrong = "; ".join(f"CRISIS_{'_'.join(map(str, one['loc'])).upper()}: {one['msg']}" for one in error.errors())
+        then = "see docs/reference/settings.md"
+        raise ProtocolError("settings", wanted="values that can be read", saw=wrong, then=then) from None
 
 
 if __name__ == "__main__":

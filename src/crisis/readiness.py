@@ -46,7 +46,7 @@ Probe = Callable[[], str]
 _LIMIT = 10.0
 _AT_ONCE = 16
 _SHORTEST_SECRET = 16
-_SHORTEST_TOTP = 10  # bytes: what 16 base32 letters hold
+_SHORTEST_TOTP = 14  # bytes: RFC 4226 asks for 128 bits and at least 112, which is 23 base32 letters
 
 
 class Check(NamedTuple):
@@ -270,7 +270,7 @@ def _proof(protocol: Protocol, who: str) -> str:
     if size < _SHORTEST_TOTP:
         saw = "one too short" if size else "text that is no base32"
         then = f"enrol {who} again and store the secret in {proof.totp}"
-        raise ProtocolError(who, wanted="a base32 secret of 16 letters or more", saw=saw, then=then)
+        raise ProtocolError(who, wanted="a base32 secret of 23 letters or more", saw=saw, then=then)
     return "one-time codes"
 
 

@@ -100,8 +100,8 @@ def test_failures_come_first_with_a_way_to_mend_them(monkeypatch: pytest.MonkeyP
 @pytest.mark.parametrize(
     ("secret", "says"),
     [
-        ("not base32!", "wanted a base32 secret of 16 letters or more, saw text that is no base32"),
-        ("JBSWY3DP", "wanted a base32 secret of 16 letters or more, saw one too short"),
+        ("not base32!", "wanted a base32 secret of 23 letters or more, saw text that is no base32"),
+        ("JBSWY3DP", "wanted a base32 secret of 23 letters or more, saw one too short"),
     ],
 )
 def test_a_one_time_secret_must_work(secret: str, says: str, monkeypatch: pytest.MonkeyPatch, small: Protocol) -> None:

@@ -7,7 +7,7 @@ from datetime import datetime
 from crisis.domain.entry import Entry
 from crisis.domain.level import Level
 
-__all__ = ["Incident", "Measure", "fold_incident"]
+__all__ = ["Incident", "Measure", "ended_runs", "fold_incident"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +57,17 @@ def fold_incident(incident: str, entries: Iterable[Entry]) -> Incident:
         elif entry.kind == "ended":
             found.outcome, found.ended_at = str(body["outcome"]), entry.time
     return found
+
+
+def ended_runs(entries: Iterable[Entry]) -> set[str]:
+    """Return the runs that are over: ended, and not started again since."""
+    over: set[str] = set()
+    for entry in entries:
+        if entry.kind == "ended":
+            over.add(entry.run)
+        elif entry.kind == "started":
+            over.discard(entry.run)
+    return over
 
 
 def _fold_measure(found: Incident, entry: Entry) -> None:

@@ -8,6 +8,7 @@ from typing import Any, Literal
 from crisis.domain.clock import say_duration
 from crisis.domain.decision import fold_gates
 from crisis.domain.entry import Entry
+from crisis.domain.incident import ended_runs
 from crisis.domain.level import Level
 from crisis.domain.protocol import Person
 
@@ -48,7 +49,7 @@ def fold_timeline(entries: Iterable[Entry]) -> list[Row]:
 def waiting(entries: Iterable[Entry], now: datetime, people: Mapping[str, Person] | None = None) -> str | None:
     """Say for whom an incident waits, for what and how much longer; None when it waits for nobody."""
     known = list(entries)
-    ended = {entry.run for entry in known if entry.kind == "ended"}
+    ended = ended_runs(known)
     gates = [gate for gate in fold_gates(known).values() if gate.decision is None and gate.run not in ended]
     if not gates:
         return None

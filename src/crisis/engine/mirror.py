@@ -9,6 +9,7 @@ from typing import Any, Protocol
 from uuid import UUID
 
 from crisis.domain.entry import Entry
+from crisis.errors import CrisisError
 
 __all__ = ["Form", "Mirror", "NoMirror", "PrefectMirror"]
 
@@ -139,7 +140,7 @@ class PrefectMirror:
                     return
                 try:
                     work(client)
-                except (httpx.HTTPError, PrefectHTTPStatusError) as error:
+                except (httpx.HTTPError, PrefectHTTPStatusError, CrisisError) as error:
                     self._log.warning("Prefect did not take a view of this run: %s", type(error).__name__)
 
     def _send(self, client: Any, key: str, kind: str, data: object, description: str) -> None:

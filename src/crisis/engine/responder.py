@@ -35,6 +35,10 @@ __all__ = ["Responder"]
 _LOG = logging.getLogger("crisis.responder")
 _STARTS_AT_MOST = 20
 _POLL_SECONDS = 1.0
+_AGAIN = ("AwaitingRetry", "Resuming")
+"""What Prefect's UI sets when a person wants a run to go on."""
+_WISHES = (*_AGAIN, "Suspended", "Cancelling")
+"""States that a person set and that are never overwritten with what happened before."""
 _WATCH_SECONDS = 0.5
 _SPARE_AFTER_SECONDS = 2.0
 
@@ -165,7 +169,7 @@ class Responder:
             return
         incident = flow_run.parameters.get("incident") or incident_id(run, flow_run.created or utc_now())
         # Retry in Prefect's UI, or Resume after a Suspend there: somebody wants a run that has ended to go on.
-        again = flow_run.state_name in ("AwaitingRetry", "Resuming") and run not in self._unsettled
+        again = flow_run.state_name in _AGAIN and run not in self._unsettled
         lease = self.leases.take(run, incident, one.name, self._holder, os.getpid(), again=again)
         if lease is not None:
             self._drive(run, one, lease, flow_run)
@@ -284,7 +288,7 @@ class Responder:
         if lease is not None and lease.ended is None:
             return  # it starts again
         flow_run = await self.client.read_flow_run(UUID(run))
-        if flow_run.state is not None and (flow_run.state.is_final() or flow_run.state_name == "Suspended"):
+        if flow_run.state is not None and (flow_run.state.is_final() or flow_run.state_name in _WISHES):
             return
         state: State[Any] = Crashed() if lease is None else Failed(message=lease.ended)
         if lease is not None and lease.ended == RECOVERED:

@@ -9,7 +9,7 @@ from fastapi.responses import RedirectResponse
 from crisis.domain.clock import utc_now
 from crisis.domain.decision import fold_gates
 from crisis.domain.entry import Entry
-from crisis.domain.incident import Incident, fold_incident
+from crisis.domain.incident import Incident, ended_runs, fold_incident
 from crisis.domain.picture import draw_timeline
 from crisis.domain.report import write_report
 from crisis.domain.scorecard import fold_scorecard
@@ -74,7 +74,7 @@ def _newest(context: Context) -> Iterator[tuple[Incident, bool, str | None]]:
 
 def _one(context: Context, entries: list[Entry]) -> Response:
     incident = fold_incident(entries[0].incident, entries)
-    over = {entry.run for entry in entries if entry.kind == "ended"}
+    over = ended_runs(entries)
     gates = [gate for gate in fold_gates(entries).values() if gate.decision is None and gate.run not in over]
     runs = dict.fromkeys(entry.run for entry in entries if entry.kind == "started")
     prefect = context.prefect_ui.rstrip("/")

@@ -9,7 +9,7 @@ from urllib.parse import quote
 from crisis.domain.clock import utc_now
 from crisis.domain.decision import Gate, fold_gates
 from crisis.domain.entry import Entry
-from crisis.domain.incident import Incident, fold_incident
+from crisis.domain.incident import Incident, ended_runs, fold_incident
 from crisis.domain.timeline import Row, fold_timeline, say_person
 from crisis.receiver.context import Context
 from crisis.receiver.pages import PageError
@@ -97,7 +97,7 @@ def find_question(context: Context, incident: str, run: str, gate: str) -> Quest
         requester=say_person(found.requester, people) if found.requester else "",
         decided_by=" and ".join(say_person(who, people) for who in decision.by) if decision else "",
         now=utc_now(),
-        run_is_over=any(entry.kind == "ended" and entry.run == run for entry in entries),
+        run_is_over=run in ended_runs(entries),
     )
 
 
