@@ -84,7 +84,8 @@ def monitoring(site: Site, tmp_path: Path) -> Iterator[None]:
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="Debian's packages")
-def test_a_real_alert_starts_the_playbook(site: Site, monitoring: None) -> None:
+@pytest.mark.usefixtures("monitoring")
+def test_a_real_alert_starts_the_playbook(site: Site) -> None:
     """Prometheus sees the journey fail, Alertmanager posts, the playbook runs, the shop is healthy again."""
     site.world.push_bad_release()
     site.decide_when_asked()

@@ -12,7 +12,13 @@ from tests.stack.conftest import Site
 def _crisis(site: Site, *words: str) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "crisis", *words]
     return subprocess.run(
-        command, env=site.stack.environment, cwd=site.stack.project, capture_output=True, text=True, timeout=60
+        command,
+        env=site.stack.environment,
+        cwd=site.stack.project,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
     )
 
 
