@@ -149,8 +149,9 @@ def _perform(spec: ActionSpec, function: Callable[..., Change], arguments: dict[
         body = recorded.body
         state = "done" if recorded.kind == "done" else "none"
         return Change(target=body["target"], state=state, note=body["note"], facts=body["facts"])
-    _check_authority(run, spec, about["target"])
-    _check_decision(run, spec, arguments, about["target"])
+    with _failures_recorded(run, about):
+        _check_authority(run, spec, about["target"])
+        _check_decision(run, spec, arguments, about["target"])
     _check_repeat(run, spec, call)
     run.record("intended", about)
     began = time.monotonic()

@@ -99,9 +99,9 @@ def _under_way(run: Run, name: str) -> Decision | None:
 
 def _ask(run: Run, plan: Plan, rule: Rule) -> Gate:
     state = run.state()
-    people = [who for who in run.protocol.levels[state.level].decision_makers if who != state.requester]
-    if not people:
-        people = _deputies(run.protocol, run.protocol.levels[state.level].decision_makers, state.requester)
+    started = _starters(run)
+    makers = run.protocol.levels[state.level].decision_makers
+    people = [who for who in makers if who not in started] or _deputies(run.protocol, makers, started)
     if not people:
         raise ProtocolError(f"gate {plan.gate}", wanted="somebody to ask", saw="only the one who started the run")
     run.record(
@@ -115,17 +115,22 @@ def _ask(run: Run, plan: Plan, rule: Rule) -> Gate:
             "deadline": write_time(utc_now() + rule.wait),
             "deputy_after": rule.deputy_after.total_seconds(),
             "silence": rule.silence,
-            "requester": state.requester,
+            "requester": run.requester or state.requester,
         },
     )
     return fold_gates(run.entries())[run.id, plan.gate]
 
 
-def _deputies(protocol: Protocol, people: Iterable[str], requester: str) -> list[str]:
+def _starters(run: Run) -> set[str]:
+    """Return who started the incident or this run: they do not decide on it."""
+    return {run.requester, run.state().requester} - {""}
+
+
+def _deputies(protocol: Protocol, people: Iterable[str], started: set[str]) -> list[str]:
     found: list[str] = []
     for who in people:
         deputy = protocol.people[who].deputy
-        if deputy and deputy not in found and deputy not in people and deputy != requester:
+        if deputy and deputy not in found and deputy not in people and deputy not in started:
             found.append(deputy)
     return found
 
@@ -161,7 +166,7 @@ def _tell_next(gate: Gate, tell: Tell, told: set[str], page: str) -> bool:
 def _escalate(run: Run, gate: Gate, rule: Rule, now: datetime) -> None:
     if now < gate.asked_at + rule.deputy_after:
         return
-    deputies = [who for who in _deputies(run.protocol, gate.people, gate.requester) if who not in gate.people]
+    deputies = [who for who in _deputies(run.protocol, gate.people, _starters(run)) if who not in gate.people]
     if deputies:
         waited = timedelta(seconds=round((now - gate.asked_at).total_seconds()))
         body = {"gate": gate.name, "hash": gate.plan.hash, "people": deputies, "because": f"no answer for {waited}"}

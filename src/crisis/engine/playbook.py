@@ -90,7 +90,7 @@ def playbook(*, escalate: Callable[[str, str], Change]) -> Callable[[Callable[[s
         def run(*args: Any, **kwargs: Any) -> None:
             given = signature.bind(*args, **kwargs).arguments
             service = str(given.pop("service"))
-            with _open(name, service, given) as opened:
+            with _open(name, service, given, escalate) as opened:
                 try:
                     body(service)
                 except FencedError:
@@ -129,12 +129,9 @@ def _form_text(body: Callable[[str], None]) -> str:
     return f"{inspect.getdoc(body) or body.__name__}\n\nArgs:\n{says}\n"
 
 
-def _open(name: str, service: str, given: dict[str, Any]) -> "_Opened":
+def _open(name: str, service: str, given: dict[str, Any], escalate: Callable[[str, str], Change]) -> "_Opened":
     settings = Settings()
     protocol = read_protocol(settings.protocol_file)
-    if service not in protocol.services:
-        known = ", ".join(protocol.services)
-        raise ProtocolError(f"service {service!r}", wanted=f"one of: {known}", saw="an unknown one")
     context = FlowRunContext.get()
     if context is None or context.flow_run is None:
         raise ProtocolError(name, wanted="to run as a Prefect flow", saw="a bare call", then=f"use `crisis run {name}`")
@@ -147,18 +144,33 @@ def _open(name: str, service: str, given: dict[str, Any]) -> "_Opened":
     )
     if lease is None:
         raise FencedError(f"run {flow_run.id}", wanted="a free lease", saw="one in use or ended", then="this one stops")
+    requester = given.get("requester") or ""
+    unknown = _unknown(protocol, service, requester)
+    if unknown is not None:
+        leases.end(lease, "unknown name")  # another try would find it as unknown
+        raise unknown
     mirror = PrefectMirror(UUID(str(flow_run.id)), get_run_logger())
-    run = Run(str(flow_run.id), incident, name, journal, protocol, settings, lease, mirror)
-    opened = _Opened(run, leases)
+    run = Run(str(flow_run.id), incident, name, journal, protocol, settings, lease, mirror, requester)
+    opened = _Opened(run, leases, lambda says: attempt(escalate, service, says))
     opened.begin(service, given)
     return opened
+
+
+def _unknown(protocol: Protocol, service: str, requester: str) -> ProtocolError | None:
+    if service not in protocol.services:
+        known = ", ".join(protocol.services)
+        return ProtocolError(f"service {service!r}", wanted=f"one of: {known}", saw="an unknown one")
+    if requester and requester not in protocol.people:
+        known = ", ".join(protocol.people)
+        return ProtocolError(f"person {requester!r}", wanted=f"one of: {known}", saw="an unknown one")
+    return None
 
 
 class _Opened:
     """A run between its first and its last entry: the lease is kept alive, the views are brought up to date."""
 
-    def __init__(self, run: Run, leases: Leases) -> None:
-        self.run, self.leases = run, leases
+    def __init__(self, run: Run, leases: Leases, call_people: Callable[[str], object]) -> None:
+        self.run, self.leases, self._call_people = run, leases, call_people
         self._over = threading.Event()
         self._heart = threading.Thread(target=self._beat, name="lease", daemon=True)
 
@@ -194,7 +206,9 @@ class _Opened:
     ) -> None:
         if isinstance(error, Exception) and not isinstance(error, CrisisError):
             # A fault in a playbook would fail the same way again: say so instead of starting over.
-            self.end("fault", f"{type(error).__name__} in the playbook; its log has the traceback")
+            says = f"{type(error).__name__} in the playbook; its log has the traceback"
+            self._call_people(says)
+            self.end("fault", says)
         self._over.set()
         self._heart.join()
         self.run.__exit__(kind, error, traceback)

@@ -210,10 +210,13 @@ class Responder:
         await over.wait()
         loop.remove_reader(process.sentinel)
         process.join()
-        lease = self._driven.pop(run)[0]
+        self._driven.pop(run)
         self._lifelines.pop(run).close()
+        lease = self.leases.find(run)
         self._unsettled.add(run)
-        if lease is not None and self.journal.recorded(lease.incident, lease.end_key) is None:
+        if lease is None or lease.ended is not None:
+            return
+        if self.journal.recorded(lease.incident, lease.end_key) is None:
             _LOG.warning("run %s ended without a word (exit %s): starting it again", run, process.exitcode)
             self.leases.give_up(lease)
 

@@ -45,6 +45,7 @@ class Run:
     settings: Settings
     lease: Lease
     mirror: Mirror
+    requester: str = ""
     _calls: Counter[tuple[str, str]] = field(default_factory=Counter)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
