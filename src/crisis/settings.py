@@ -64,7 +64,7 @@ class Settings(BaseSettings):
             "CRISIS_HOME": str(home),
             "CRISIS_PROJECT": str(self.project.resolve()),
             "CRISIS_PORT": str(self.port),
-            "PYTHONPATH": str(self.project.resolve()),
+            "PYTHONPATH": os.pathsep.join(filter(None, [str(self.project.resolve()), os.environ.get("PYTHONPATH")])),
             "PREFECT_HOME": str(home / "prefect"),
             "PREFECT_API_URL": self.prefect_api,
             "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
