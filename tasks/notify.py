@@ -36,7 +36,7 @@ def notify_stakeholders(service: str, phase: Phase) -> Change:
 
 
 @action(kind="inform", needs=("twilio:messages",), undo="none")
-def ask_decision_maker(who: str, title: str, page: str) -> Change:
+def ask_decision_maker(who: str, title: str, page: str, question: int) -> Change:
     """
     Send one decision maker the address of the decision page.
 
@@ -44,11 +44,9 @@ def ask_decision_maker(who: str, title: str, page: str) -> Change:
     Undo   none: the page shows what became of the question.
     Fails  RefusedError or TransientError when the provider does not take it.
     """
-    run, gate = current_run(), page.rsplit("/", 1)[-1]
-    plans = [entry.body["hash"] for entry in run.entries() if entry.kind == "asked" and entry.body["gate"] == gate]
-    # A plan that was made again is another question: who was asked before must hear of it.
-    mark = f"decide {gate} {plans[-1][:12]}" if plans else f"decide {gate}"
-    return _tell(who, [run.protocol.people[who]], mark, f"{title}. Please decide: {page}")
+    # A plan that was made or asked again is another question: who was asked before must hear of it.
+    mark = f"decide {page.rsplit('/', 1)[-1]} {question}"
+    return _tell(who, [current_run().protocol.people[who]], mark, f"{title}. Please decide: {page}")
 
 
 @action(kind="inform", needs=("twilio:messages",), undo="none")
@@ -65,13 +63,15 @@ def call_for_help(service: str, says: str) -> Change:
     open_measures = ", ".join(measure.action for measure in run.state().measures) or "none"
     text = f"{service} is NOT proved healthy and needs you. {says}. In force: {open_measures}."
     people = [run.protocol.people[who] for who in names]
-    # Each run that gives up calls for itself: a call of an earlier phase or run is not taken for this one.
+    # Each try that gives up calls for itself: a call of an earlier phase, try or run is not taken for this one.
+    mine = [entry for entry in run.entries() if entry.run == run.id]
+    ended = max((entry.seq for entry in mine if entry.kind == "ended"), default=0)
     began = next(
         entry.time
-        for entry in run.entries()
-        if entry.kind == "intended" and entry.run == run.id and entry.body["action"] == call_for_help.__name__
+        for entry in mine
+        if entry.kind == "intended" and entry.seq > ended and entry.body["action"] == call_for_help.__name__
     )
-    return _tell(service, people, f"help {run.id[:8]}", text, call_since=began)
+    return _tell(service, people, f"help {run.id[:8]} {run.tries + 1}", text, call_since=began)
 
 
 def _tell(target: str, people: Iterable[Person], mark: str, text: str, *, call_since: datetime | None = None) -> Change:

@@ -52,7 +52,7 @@ async def serve(settings: Settings, *, said: Callable[[str], None]) -> None:
         context = Context(journal, inbox, protocol, settings, woken.set, ui)
         async with _receiver(context):
             said(f"receiver  {settings.address}")
-            async with _responder(settings, journal, deployments) as responder:
+            async with _responder(context, deployments) as responder:
                 _write_up_file(settings)
                 said(f"Prefect   {ui}")
                 await _until_stopped(stopped, context, responder, woken)
@@ -94,10 +94,11 @@ async def _receiver(context: Context) -> AsyncIterator[None]:
 
 
 @asynccontextmanager
-async def _responder(settings: Settings, journal: Journal, deployments: list[Deployment]) -> AsyncIterator[Responder]:
+async def _responder(context: Context, deployments: list[Deployment]) -> AsyncIterator[Responder]:
+    settings, journal = context.settings, context.journal
     leases = Leases(journal.database, settings.lease)
     async with get_client() as client:
-        responder = Responder(journal, leases, client, deployments)
+        responder = Responder(context.protocol, journal, leases, client, deployments)
         await asyncio.to_thread(responder.warm)
         await answers(settings.prefect_api, settings.home / "prefect-server.log")
         await responder.register()
@@ -125,11 +126,19 @@ async def _take_in(context: Context, responder: Responder, woken: asyncio.Event)
         with suppress(TimeoutError):
             await asyncio.wait_for(woken.wait(), timeout=1.0)
         woken.clear()
-        try:
-            for delivery in context.inbox.new():
+        for delivery in _new(context):
+            try:
                 await _start_from(context, responder, delivery)
-        except JournalError as error:
-            _LOG.warning("inbox: %s", error)
+            except JournalError as error:
+                _LOG.warning("inbox: %s", error)
+
+
+def _new(context: Context) -> list[Delivery]:
+    try:
+        return context.inbox.new()
+    except JournalError as error:
+        _LOG.warning("inbox: %s", error)
+        return []
 
 
 async def _start_from(context: Context, responder: Responder, delivery: Delivery) -> None:

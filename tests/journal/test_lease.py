@@ -2,6 +2,7 @@
 
 import pytest
 
+from crisis.errors import FencedError
 from crisis.journal.lease import Lease, Leases
 from crisis.journal.store import Journal
 from tests.journal.crowd import crowd
@@ -127,3 +128,23 @@ def test_old_holder_cannot_give_up(leases: Leases, hasty: Leases) -> None:
 def test_unknown_run_has_no_lease(leases: Leases) -> None:
     """A run that nobody took is not found."""
     assert leases.find("run-9") is None
+
+
+def test_ended_run_fences_its_own_holder(leases: Leases) -> None:
+    """A run that somebody ended cannot be renewed, and its holder may not write any more."""
+    lease = take(leases)
+    leases.end(lease, "cancelled")
+
+    assert not leases.renew(lease)
+    with pytest.raises(FencedError, match="saw an end: cancelled"):
+        Journal(leases.database).append("INC-1", "done", "responder", fence=lease.fence)
+
+
+def test_run_that_is_tried_again_is_taken_although_it_ended(leases: Leases) -> None:
+    """Another try takes an ended run with the next epoch; its end is open again."""
+    lease = take(leases)
+    leases.end(lease, "DeclinedError")
+    again = leases.take("run-1", "INC-1", "bad-deploy", "host-b", 43, again=True)
+
+    assert again is not None
+    assert (again.epoch, again.starts, again.ended) == (2, 2, None)

@@ -125,5 +125,5 @@ def test_who_was_asked_before_hears_of_the_new_plan(moved: Ground) -> None:
     """Each plan is told to the decision makers once."""
     first, second = moved.entries("asked")
 
-    assert len(moved.messages(ADA, first.body["hash"][:12])) == 1
-    assert len(moved.messages(ADA, second.body["hash"][:12])) == 1
+    assert len(moved.messages(ADA, f"decide revert {first.seq}]")) == 1
+    assert len(moved.messages(ADA, f"decide revert {second.seq}]")) == 1

@@ -88,6 +88,28 @@ def test_a_rewritten_branch_is_rolled_back(broken: Ground, keep_old: bool, becau
     assert error is None
 
 
+def test_a_release_that_came_after_the_plan_is_asked_about(broken: Ground) -> None:
+    """A rollback replaces the release that was named in its plan; for another one people are asked again."""
+    rewrite(broken, keep_old=True)
+    pushed: list[str] = []
+
+    def overtake() -> None:
+        pushed.append(broken.world.push({"README.md": "Hello\n"}, "Say hello"))
+        broken.world.wait_until(lambda state: pushed[0] in [one["sha"] for one in state["deployments"]], seconds=30)
+        broken.says("ada", "roll-back")
+
+    broken.meanwhile(lambda: broken.question("ada"), overtake)
+    broken.answers("ben", "roll-back", plan=2)
+
+    error = broken.run()
+
+    facts = broken.done("roll_back_release")[0].body["facts"]
+    assert facts["bad"] == pushed[0]
+    assert broken.world.state()["serving"] == facts["good"]
+    assert len(broken.entries("drifted")) == 1
+    assert error is None
+
+
 @pytest.fixture(scope="module")
 def mended(nursery: Nursery, stage: Stage) -> Iterator[Ground]:
     """Run where four fixes wait, of which two are one tested line, and choose to go forward."""

@@ -43,6 +43,28 @@ def test_the_good_deployment_is_put_back(on_vercel: Ground) -> None:
     assert on_vercel.outcomes() == ["recovered"]
 
 
+def test_a_release_that_came_after_the_plan_is_asked_about(broken: Ground) -> None:
+    """A rollback replaces the deployment that was named in its plan; for another one people are asked again."""
+    broken.change(release_by_vercel)
+    pushed: list[str] = []
+
+    def overtake() -> None:
+        pushed.append(broken.world.push({"README.md": "Hello\n"}, "Say hello"))
+        broken.world.wait_until(lambda state: state["serving"] == pushed[0], seconds=30)
+        broken.says("ada", "roll-back")
+
+    broken.meanwhile(lambda: broken.question("ada"), overtake)
+    broken.answers("ben", "roll-back", plan=2)
+
+    error = broken.run()
+
+    facts = broken.done("roll_back_release")[0].body["facts"]
+    assert facts["bad"] == pushed[0]
+    assert broken.world.state()["serving"] == facts["good"]
+    assert len(broken.entries("drifted")) == 1
+    assert error is None
+
+
 def test_main_stays_as_it_is(on_vercel: Ground) -> None:
     """A rollback pushes nothing: the broken commit is still the head, and the facts name it."""
     assert on_vercel.done("roll_back_release")[0].body["facts"]["bad"] == on_vercel.git("rev-parse", "main")

@@ -96,11 +96,14 @@ def test_a_retry_in_prefect_asks_again_after_a_no(site: Site) -> None:
     httpx.post(f"{site.stack.prefect}/api/flow_runs/{asked.run}/set_state", json=retry, trust_env=False)
     site.wait_for("started", "'start': 2")
     site.wait(site.open)
+    site.wait(lambda: len([1 for one in site.world.state()["messages"] if "Please decide" in one["body"]]) >= 4)
     answer_page(page, "ada", "revert", lambda: site.world.one_time_code("ada"), reads=0, reason="now")
 
     ended = site.wait_for("ended", "recovered")
 
     assert ended.run == asked.run
+    told = [one for one in site.world.state()["messages"] if "Please decide" in one["body"]]
+    assert sorted(one["to"] for one in told) == ["+15005550101", "+15005550101", "+15005550102", "+15005550102"]
     assert site.world.state()["switches"]["mode"] == "normal"
 
 

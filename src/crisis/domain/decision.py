@@ -35,6 +35,7 @@ class Decision:
     by: tuple[str, ...]
     reason: str
     at: str
+    seq: int
 
     @property
     def goes_ahead(self) -> bool:
@@ -53,7 +54,8 @@ class Gate:
     """
     A question that was asked: the plan in force, who may answer, until when, and what they said.
 
-    `asked_as` is the entry that asked it: the same plan asked again is another question.
+    `asked_as` is the entry that asked it: the same plan asked again is another question. `asked_last` is when the
+    last people were added to those who may answer.
     """
 
     incident: str
@@ -61,6 +63,7 @@ class Gate:
     name: str
     plan: Plan
     asked_at: datetime
+    asked_last: datetime
     deadline: datetime
     needed: int
     people: list[str]
@@ -91,12 +94,19 @@ def fold_gates(entries: Iterable[Entry]) -> dict[tuple[str, str], Gate]:
             continue
         elif entry.kind == "escalated":
             gates[where].people += [who for who in body["people"] if who not in gates[where].people]
+            gates[where].asked_last = entry.time
         elif entry.kind == "voted":
             vote = Vote(entry.actor, body["answer"], body.get("reason", ""), body["how"], entry.at)
             gates[where].votes.append(vote)
         elif entry.kind == "decided":
             gates[where].decision = Decision(
-                gates[where].plan, body["outcome"], body.get("choice", ""), tuple(body["by"]), body["reason"], entry.at
+                gates[where].plan,
+                body["outcome"],
+                body.get("choice", ""),
+                tuple(body["by"]),
+                body["reason"],
+                entry.at,
+                entry.seq,
             )
     return gates
 
@@ -109,6 +119,7 @@ def _gate_from(entry: Entry, where: tuple[str, str]) -> Gate:
         name=where[1],
         plan=Plan.model_validate(body["plan"]),
         asked_at=entry.time,
+        asked_last=entry.time,
         deadline=parse_time(body["deadline"]),
         needed=int(body["needed"]),
         people=list(body["people"]),

@@ -16,12 +16,15 @@ from uuid import UUID
 import httpx
 from prefect import Flow
 from prefect.client.orchestration import get_client
-from prefect.client.schemas.objects import FlowRun
+from prefect.client.schemas.objects import FlowRun, State
+from prefect.exceptions import ParameterTypeError
 from prefect.flow_engine import run_flow
 
-from crisis.engine.playbook import PLAYBOOKS, adopted_lease, read_protocol
-from crisis.errors import CrisisError
-from crisis.journal.lease import Lease
+from crisis.domain.protocol import Protocol
+from crisis.engine.playbook import PLAYBOOKS, adopted_lease, adopted_protocol, refuse
+from crisis.errors import CrisisError, ProtocolError
+from crisis.journal.lease import Lease, Leases
+from crisis.journal.store import Journal
 from crisis.settings import Settings
 
 __all__ = ["Order", "drive", "load_flow", "register"]
@@ -48,6 +51,7 @@ class Order:
     entrypoint: str
     run: str
     lease: Lease | None
+    protocol: Protocol
     created: FlowRun | None = None
 
 
@@ -57,8 +61,6 @@ def drive(orders: Connection) -> None:
     with get_client(sync_client=True) as client:
         with suppress(httpx.HTTPError):
             client.hello()  # the connection is open before it is needed
-        with suppress(CrisisError):
-            read_protocol(Settings().protocol_file)  # and the protocol is read; what is wrong is said by the run
         try:
             order: Order = orders.recv()
             threading.Thread(target=_die_with_responder, args=(orders,), name="lifeline", daemon=True).start()
@@ -66,11 +68,24 @@ def drive(orders: Connection) -> None:
             return  # never needed
         known = order.created or client.read_flow_run(UUID(order.run))
     adopted_lease.set(order.lease)
+    adopted_protocol.set(order.protocol)
     # With a deployment's id, Prefect waits for a websocket before it calls the flow, to notice a Suspend in its UI.
     # The responder watches for that; a crisis does not wait for it.
     known = known.model_copy(update={"deployment_id": None})
     # Its failure is in the state and in the journal; raising it here would only print it twice.
-    run_flow(load_flow(order.entrypoint), flow_run=known, parameters=known.parameters, return_type="state")
+    state = run_flow(load_flow(order.entrypoint), flow_run=known, parameters=known.parameters, return_type="state")
+    ended = state.result(raise_on_failure=False) if isinstance(state, State) else None
+    if order.lease is not None and isinstance(ended, ParameterTypeError):
+        _refuse_parameters(order.lease)
+
+
+def _refuse_parameters(lease: Lease) -> None:
+    settings = Settings()
+    journal = Journal.open(settings.journal)
+    then = "start it again with the fields that its form shows"
+    error = ProtocolError(lease.playbook, wanted="parameters that fit", saw="others", then=then)
+    refuse(journal, Leases(journal.database, settings.lease), lease, error)
+    journal.close()
 
 
 def register(deployments: list[dict[str, Any]], answer: Connection) -> None:

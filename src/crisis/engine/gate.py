@@ -14,13 +14,13 @@ from crisis.domain.protocol import Gate as Rule
 from crisis.domain.protocol import Protocol
 from crisis.engine.action import ACTIONS, attempt
 from crisis.engine.run import Run, current_run
-from crisis.engine.votes import NO, Answer, cast, decide_by_silence, settle
+from crisis.engine.votes import NO, Answer, cast, decide_by_protocol, decide_by_silence, settle
 from crisis.errors import DeclinedError, DriftError, ProtocolError, UnprovenError
 
 __all__ = ["Tell", "approve", "carry_out"]
 
-Tell = Callable[[str, str, str], Change]
-"""An action that asks one person: who, the plan's title, and the address of the decision page."""
+Tell = Callable[[str, str, str, int], Change]
+"""An action that asks one person: who, the plan's title, the decision page, and which question it is."""
 
 _LOOK_SECONDS = 0.1
 _PLANS_AT_MOST = 5
@@ -57,7 +57,7 @@ def approve(plan: Plan, tell: Tell) -> Decision:
     gate = _gate_of(run, plan)
     if gate is None or _tried_again(run, gate):
         gate = _ask(run, plan, rule)
-    decision = gate.decision or _wait(run, gate, rule, tell)
+    decision = gate.decision or (_wait(run, gate, rule, tell) if gate.needed else decide_by_protocol(run.journal, gate))
     run.mirror.answered()
     if decision.goes_ahead:
         return decision
@@ -67,7 +67,8 @@ def approve(plan: Plan, tell: Tell) -> Decision:
 
 def _rule_for(protocol: Protocol, plan: Plan) -> Rule:
     kinds = {ACTIONS[step.action].kind for choice in plan.choices for step in choice.steps}
-    return max((protocol.gates[kind] for kind in kinds), key=lambda rule: rule.needed)
+    # The strictest counts, whatever the order of the set.
+    return max((protocol.gates[kind] for kind in kinds), key=lambda one: (one.needed, one.silence == "stop", -one.wait))
 
 
 def _gate_of(run: Run, plan: Plan) -> Gate | None:
@@ -80,7 +81,7 @@ def _tried_again(run: Run, gate: Gate) -> bool:
     decision = gate.decision
     if decision is None or decision.goes_ahead:
         return False
-    return any(entry.kind == "ended" and entry.run == run.id and entry.at > decision.at for entry in run.entries())
+    return any(entry.kind == "ended" and entry.run == run.id and entry.seq > decision.seq for entry in run.entries())
 
 
 def _under_way(run: Run, name: str) -> Decision | None:
@@ -90,7 +91,7 @@ def _under_way(run: Run, name: str) -> Decision | None:
     if gate is None or gate.decision is None or not gate.decision.goes_ahead:
         return None
     planned = {step.action for step in gate.decision.steps}
-    since = [entry for entry in entries if entry.run == run.id and entry.at > gate.decision.at]
+    since = [entry for entry in entries if entry.run == run.id and entry.seq > gate.decision.seq]
     if any(entry.kind == "drifted" and entry.body["hash"] == gate.plan.hash for entry in since):
         return None
     begun = any(entry.kind == "intended" and entry.body["action"] in planned for entry in since)
@@ -101,7 +102,9 @@ def _ask(run: Run, plan: Plan, rule: Rule) -> Gate:
     state = run.state()
     started = _starters(run)
     makers = run.protocol.levels[state.level].decision_makers
-    people = [who for who in makers if who not in started] or _deputies(run.protocol, makers, started)
+    people = [who for who in makers if who not in started]
+    if len(people) < max(rule.needed, 1):
+        people += _deputies(run.protocol, makers, started)
     if not people:
         raise ProtocolError(f"gate {plan.gate}", wanted="somebody to ask", saw="only the one who started the run")
     run.record(
@@ -158,13 +161,13 @@ def _tell_next(gate: Gate, tell: Tell, told: set[str], page: str) -> bool:
     for who in gate.people:
         if who not in told:
             told.add(who)
-            attempt(tell, who, gate.plan.title, page)
+            attempt(tell, who, gate.plan.title, page, gate.asked_as)
             return True
     return False
 
 
 def _escalate(run: Run, gate: Gate, rule: Rule, now: datetime) -> None:
-    if now < gate.asked_at + rule.deputy_after:
+    if now < gate.asked_last + rule.deputy_after:
         return
     deputies = [who for who in _deputies(run.protocol, gate.people, _starters(run)) if who not in gate.people]
     if deputies:

@@ -127,7 +127,7 @@ class PrefectMirror:
     def _serve(self) -> None:
         import httpx  # noqa: PLC0415
         from prefect.client.orchestration import get_client  # noqa: PLC0415 - a second, paid off the critical path
-        from prefect.exceptions import PrefectHTTPStatusError  # noqa: PLC0415
+        from prefect.exceptions import ObjectNotFound, PrefectHTTPStatusError  # noqa: PLC0415
         from prefect.settings import PREFECT_CLIENT_MAX_RETRIES, temporary_settings  # noqa: PLC0415
 
         with temporary_settings({PREFECT_CLIENT_MAX_RETRIES: 1}), get_client(sync_client=True) as client:
@@ -140,7 +140,7 @@ class PrefectMirror:
                     return
                 try:
                     work(client)
-                except (httpx.HTTPError, PrefectHTTPStatusError, CrisisError) as error:
+                except (httpx.HTTPError, PrefectHTTPStatusError, ObjectNotFound, CrisisError, ValueError) as error:
                     self._log.warning("Prefect did not take a view of this run: %s", type(error).__name__)
 
     def _send(self, client: Any, key: str, kind: str, data: object, description: str) -> None:

@@ -2,13 +2,13 @@
 
 import inspect
 import os
+import re
 import socket
 import threading
 from collections.abc import Callable
 from contextlib import suppress
 from contextvars import ContextVar
-from functools import lru_cache, wraps
-from pathlib import Path
+from functools import wraps
 from types import TracebackType
 from typing import Annotated, Any, Self
 from uuid import UUID
@@ -33,10 +33,15 @@ from crisis.journal.store import AlreadyRecordedError, Journal
 from crisis.protocol_file import load_protocol
 from crisis.settings import Settings
 
-__all__ = ["PLAYBOOKS", "ServiceName", "adopted_lease", "playbook", "read_protocol"]
+__all__ = ["PLAYBOOKS", "ServiceName", "adopted_lease", "adopted_protocol", "playbook", "refuse"]
 
 adopted_lease: ContextVar[Lease | None] = ContextVar("crisis_lease", default=None)
 """The lease that the responder took for the run it starts in this process."""
+
+adopted_protocol: ContextVar[Protocol | None] = ContextVar("crisis_protocol", default=None)
+"""The protocol that the responder serves by: receiver and runs go by one, whatever an editor saves meanwhile."""
+
+_INCIDENT = re.compile(r"INC-[0-9A-Za-z-]{1,60}")
 
 PLAYBOOKS: dict[str, Flow[..., None]] = {}
 """Every playbook by its kebab-case name."""
@@ -61,17 +66,6 @@ _COMMON: dict[str, tuple[Any, Any, str]] = {
     "incident": (str | None, None, "The incident it belongs to; empty opens a new one."),
     "source": (str, "Prefect", "What started it; leave as it is."),
 }
-
-
-def read_protocol(file: Path) -> Protocol:
-    """Load the protocol, from memory where the file is still the one that was read before."""
-    stat = file.stat() if file.exists() else None
-    return _read(file, (stat.st_mtime_ns, stat.st_size, stat.st_ino) if stat else None)
-
-
-@lru_cache(maxsize=1)
-def _read(file: Path, _version: tuple[int, int, int] | None) -> Protocol:
-    return load_protocol(file)
 
 
 def playbook(*, escalate: Callable[[str, str], Change]) -> Callable[[Callable[[str], None]], Flow[..., None]]:
@@ -131,7 +125,7 @@ def _form_text(body: Callable[[str], None]) -> str:
 
 def _open(name: str, service: str, given: dict[str, Any], escalate: Callable[[str, str], Change]) -> "_Opened":
     settings = Settings()
-    protocol = read_protocol(settings.protocol_file)
+    protocol = adopted_protocol.get() or load_protocol(settings.protocol_file)
     context = FlowRunContext.get()
     if context is None or context.flow_run is None:
         raise ProtocolError(name, wanted="to run as a Prefect flow", saw="a bare call", then=f"use `crisis run {name}`")
@@ -139,30 +133,41 @@ def _open(name: str, service: str, given: dict[str, Any], escalate: Callable[[st
     incident = given.get("incident") or incident_id(str(flow_run.id), flow_run.created or utc_now())
     journal = Journal.open(settings.journal)
     leases = Leases(journal.database, settings.lease)
-    lease = adopted_lease.get() or leases.take(
-        str(flow_run.id), incident, name, f"{socket.gethostname()}:{os.getpid()}", os.getpid()
-    )
+    holder = f"{socket.gethostname()}:{os.getpid()}"
+    lease = adopted_lease.get() or leases.take(str(flow_run.id), incident, name, holder, os.getpid())
     if lease is None:
         raise FencedError(f"run {flow_run.id}", wanted="a free lease", saw="one in use or ended", then="this one stops")
     requester = given.get("requester") or ""
-    unknown = _unknown(protocol, service, requester)
+    unknown = _unknown(protocol, service, requester, incident)
     if unknown is not None:
-        leases.end(lease, "unknown name")  # another try would find it as unknown
+        refuse(journal, leases, lease, unknown)
         raise unknown
     mirror = PrefectMirror(UUID(str(flow_run.id)), get_run_logger())
-    run = Run(str(flow_run.id), incident, name, journal, protocol, settings, lease, mirror, requester)
+    tries = sum(entry.kind == "ended" and entry.run == str(flow_run.id) for entry in journal.entries(incident))
+    run = Run(str(flow_run.id), incident, name, journal, protocol, settings, lease, mirror, requester, tries)
     opened = _Opened(run, leases, lambda says: attempt(escalate, service, says))
     opened.begin(service, given)
     return opened
 
 
-def _unknown(protocol: Protocol, service: str, requester: str) -> ProtocolError | None:
+def refuse(journal: Journal, leases: Leases, lease: Lease, error: CrisisError) -> None:
+    """End a run that cannot begin: another start would find the same."""
+    if journal.head(lease.incident) is not None:
+        body = {"run": lease.run, "playbook": lease.playbook, "outcome": type(error).__name__, "says": str(error)}
+        with suppress(AlreadyRecordedError):
+            journal.append(lease.incident, "ended", RESPONDER, body, key=lease.end_key)
+    leases.end(lease, type(error).__name__)
+
+
+def _unknown(protocol: Protocol, service: str, requester: str, incident: str) -> ProtocolError | None:
     if service not in protocol.services:
         known = ", ".join(protocol.services)
         return ProtocolError(f"service {service!r}", wanted=f"one of: {known}", saw="an unknown one")
     if requester and requester not in protocol.people:
         known = ", ".join(protocol.people)
         return ProtocolError(f"person {requester!r}", wanted=f"one of: {known}", saw="an unknown one")
+    if not _INCIDENT.fullmatch(incident):
+        return ProtocolError("incident", wanted="a name like INC-20261124-3f9a2c", saw=repr(incident[:40]))
     return None
 
 
@@ -180,7 +185,7 @@ class _Opened:
             raise FencedError(f"run {run.id}", wanted="our lease", saw="another's", then="this one stops")
         requester = given.get("requester")
         opened = {"service": service, "summary": given.get("summary") or "no summary given", "playbook": run.playbook}
-        opened |= {"source": given.get("source", ""), "requester": requester, "drill": False}
+        opened |= {"source": given.get("source", ""), "requester": requester, "drill": run.settings.drill}
         level = Level(given.get("level", Level.CRITICAL))
         self._once("opened", opened, "opened", requester)
         self._once("level", {"level": int(level), "because": f"set when {run.playbook} began"}, "level:1", requester)

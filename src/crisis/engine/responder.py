@@ -6,8 +6,8 @@ import multiprocessing
 import os
 import socket
 import time
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from multiprocessing.connection import Connection
 from multiprocessing.context import ForkServerProcess
@@ -22,6 +22,7 @@ from prefect.exceptions import ObjectNotFound, PrefectHTTPStatusError
 from prefect.states import Cancelled, Completed, Crashed, Failed, Scheduled
 
 from crisis.domain.clock import utc_now
+from crisis.domain.protocol import Protocol
 from crisis.domain.start import Start, incident_id
 from crisis.engine.child import Order, drive, register
 from crisis.engine.deployments import Deployment
@@ -34,6 +35,8 @@ __all__ = ["Responder"]
 
 _LOG = logging.getLogger("crisis.responder")
 _STARTS_AT_MOST = 20
+_PASSING = (httpx.HTTPError, PrefectHTTPStatusError, ObjectNotFound, JournalError, OSError, EOFError)
+"""What may go wrong around one run without ending the responder: API, store or fork server were away."""
 _POLL_SECONDS = 1.0
 _AGAIN = ("AwaitingRetry", "Resuming")
 """What Prefect's UI sets when a person wants a run to go on."""
@@ -41,6 +44,7 @@ _WISHES = (*_AGAIN, "Suspended", "Cancelling")
 """States that a person set and that are never overwritten with what happened before."""
 _WATCH_SECONDS = 0.5
 _SPARE_AFTER_SECONDS = 2.0
+_SUSPENDED = "suspended in Prefect; Resume there goes on, open measures stay in force"
 
 
 class Responder:
@@ -50,8 +54,16 @@ class Responder:
     A run is claimed by its lease in the journal, so that several responders never drive the same one.
     """
 
-    def __init__(self, journal: Journal, leases: Leases, client: PrefectClient, deployments: list[Deployment]) -> None:
-        self.journal, self.leases, self.client, self.deployments = journal, leases, client, deployments
+    def __init__(
+        self,
+        protocol: Protocol,
+        journal: Journal,
+        leases: Leases,
+        client: PrefectClient,
+        deployments: list[Deployment],
+    ) -> None:
+        self.protocol, self.journal, self.leases, self.client = protocol, journal, leases, client
+        self.deployments = deployments
         self.ids: dict[str, str] = {}
         self._driven: dict[str, tuple[Lease | None, ForkServerProcess]] = {}
         self._holder = f"{socket.gethostname()}:{os.getpid()}"
@@ -59,6 +71,7 @@ class Responder:
         self._tasks: set[asyncio.Task[None]] = set()
         self._unsettled: set[str] = set()
         self._not_before: dict[str, float] = {}
+        self._trouble: dict[str, str] = {}
         self.playbooks: set[str] = set()
         self._spares: list[tuple[ForkServerProcess, Connection]] = []
         self._lifelines: dict[str, Connection] = {}
@@ -103,7 +116,7 @@ class Responder:
                 parameters={**parameters, "requester": wish.requester or None},
                 idempotency_key=f"{wish.incident}:{wish.playbook}",
             )
-        except (httpx.HTTPError, PrefectHTTPStatusError) as error:
+        except (httpx.HTTPError, PrefectHTTPStatusError, ObjectNotFound) as error:
             says = type(error).__name__
             raise TransientError(wish.playbook, vendor="prefect", operation="create a run", saw=says) from error
         self._launch(flow_run)
@@ -134,7 +147,7 @@ class Responder:
             says = ""
             try:
                 await what()
-            except (httpx.HTTPError, PrefectHTTPStatusError, JournalError) as error:
+            except _PASSING as error:
                 says = f"{type(error).__name__}: {error}"
             if says and says != last:
                 _LOG.warning("%s: %s", what.__name__.strip("_"), says)
@@ -142,14 +155,29 @@ class Responder:
             await asyncio.sleep(seconds)
 
     async def _poll(self) -> None:
-        now = datetime.now(UTC)
         for flow_run in await self._runs([StateType.SCHEDULED, StateType.CANCELLING, StateType.PAUSED]):
-            if flow_run.state_type is StateType.CANCELLING:
-                await self._cancel(flow_run)
-            elif flow_run.state_type is StateType.PAUSED:
-                self._suspend(flow_run)
-            elif (flow_run.next_scheduled_start_time or now) <= now and str(flow_run.id) not in self._driven:
-                self._launch(flow_run)
+            with self._alone(str(flow_run.id)):
+                await self._look_at(flow_run)
+
+    async def _look_at(self, flow_run: FlowRun) -> None:
+        now = datetime.now(UTC)
+        if flow_run.state_type is StateType.CANCELLING:
+            await self._cancel(flow_run)
+        elif flow_run.state_type is StateType.PAUSED:
+            self._suspend(flow_run)
+        elif (flow_run.next_scheduled_start_time or now) <= now and str(flow_run.id) not in self._driven:
+            self._launch(flow_run)
+
+    @contextmanager
+    def _alone(self, run: str) -> Iterator[None]:
+        """Let trouble around one run not hold up the others."""
+        try:
+            yield
+        except _PASSING as error:
+            says = f"{type(error).__name__}: {error}"
+            if self._trouble.get(run) != says:
+                _LOG.warning("run %s: %s", run, says)
+            self._trouble[run] = says
 
     async def _runs(self, states: Sequence[StateType]) -> list[FlowRun]:
         ids = [UUID(one) for one in self.ids.values()]
@@ -163,7 +191,9 @@ class Responder:
         run = str(flow_run.id)
         if run in self._driven or flow_run.state_type is not StateType.SCHEDULED:
             return
-        one = next(item for item in self.deployments if self.ids[item.name] == str(flow_run.deployment_id))
+        one = next((item for item in self.deployments if self.ids[item.name] == str(flow_run.deployment_id)), None)
+        if one is None:
+            return
         if one.name not in self.playbooks:
             self._drive(run, one, None, flow_run)
             return
@@ -177,10 +207,10 @@ class Responder:
     def _drive(self, run: str, one: Deployment, lease: Lease | None, created: FlowRun | None = None) -> None:
         process, orders = self._spares.pop() if self._spares else self._fork()
         try:
-            orders.send(Order(one.entrypoint, run, lease, created))
+            orders.send(Order(one.entrypoint, run, lease, self.protocol, created))
         except OSError:  # the spare one died while it waited
             process, orders = self._fork()
-            orders.send(Order(one.entrypoint, run, lease, created))
+            orders.send(Order(one.entrypoint, run, lease, self.protocol, created))
         self._lifelines[run] = orders  # open as long as we live: the run ends when it closes
         self._last_start = time.monotonic()
         self._driven[run] = (lease, process)
@@ -210,30 +240,40 @@ class Responder:
         await over.wait()
         loop.remove_reader(process.sentinel)
         process.join()
-        self._driven.pop(run)
+        mine = self._driven.pop(run)[0]
         self._lifelines.pop(run).close()
-        lease = self.leases.find(run)
         self._unsettled.add(run)
-        if lease is None or lease.ended is not None:
-            return
-        if self.journal.recorded(lease.incident, lease.end_key) is None:
-            _LOG.warning("run %s ended without a word (exit %s): starting it again", run, process.exitcode)
-            self.leases.give_up(lease)
+        with self._alone(run):
+            lease = self.leases.find(run)
+            # Ours only: a run that another responder has taken over is theirs to let go of.
+            if mine is None or lease is None or lease.epoch != mine.epoch or lease.ended is not None:
+                return
+            if self.journal.recorded(lease.incident, lease.end_key) is None:
+                _LOG.warning("run %s ended without a word (exit %s): starting it again", run, process.exitcode)
+                self.leases.give_up(lease)
 
     async def _watch(self) -> None:
-        for run in list(self._unsettled):
-            await self._agree(run)
-            self._unsettled.discard(run)
         for lease in self.leases.silent():
-            if self.journal.recorded(lease.incident, lease.end_key) is not None:
-                self.leases.end(lease, "ended")
-                continue
-            _, process = self._driven.get(lease.run, (None, None))
-            if process is not None:
-                process.kill()  # frozen: it must not wake up beside its successor
-                continue  # _reap gives the lease up, and the next round restarts it
-            if time.monotonic() >= self._not_before.get(lease.run, 0.0):
-                await self._restart(lease)
+            with self._alone(lease.run):
+                await self._wake(lease)
+        for run in list(self._unsettled):
+            with self._alone(run):
+                await self._agree(run)
+                self._unsettled.discard(run)
+
+    async def _wake(self, lease: Lease) -> None:
+        """Do what a silent run needs: its end on record, its frozen process killed, or another start."""
+        end = self.journal.recorded(lease.incident, lease.end_key)
+        if end is not None:
+            self.leases.end(lease, str(end.body["outcome"]))
+            self._unsettled.add(lease.run)
+            return
+        _, process = self._driven.get(lease.run, (None, None))
+        if process is not None:
+            process.kill()  # frozen: it must not wake up beside its successor
+            return  # _reap gives the lease up, and the next round restarts it
+        if time.monotonic() >= self._not_before.get(lease.run, 0.0):
+            await self._restart(lease)
 
     async def _restart(self, lease: Lease) -> None:
         try:
@@ -244,6 +284,13 @@ class Responder:
         if flow_run.state_type in (StateType.CANCELLED, StateType.CANCELLING):
             await self._cancel(flow_run)
             return
+        if flow_run.state_name == "Suspended":
+            self._close(lease, "suspended", _SUSPENDED)
+            return
+        one = next((item for item in self.deployments if item.name == lease.playbook), None)
+        if one is None:
+            self._close(lease, "lost", "prefect.yaml no longer lists this playbook")
+            return
         if lease.starts >= _STARTS_AT_MOST:
             self._close(lease, "crashed", f"its process died {lease.starts} times; a human must look")
             await self.client.set_flow_run_state(flow_run.id, Crashed(), force=True)
@@ -253,7 +300,6 @@ class Responder:
             return
         _LOG.warning("run %s of %s is dead: start %d", lease.run, lease.incident, taken.starts)
         await self.client.set_flow_run_state(flow_run.id, Scheduled(name="Restarting"), force=True)
-        one = next(item for item in self.deployments if item.name == lease.playbook)
         # A first death is an accident and costs no time; one that repeats is waited out, longer each time.
         wait = min(0.25 * 2 ** max(taken.starts - 3, 0), 30.0)
         self._not_before[lease.run] = time.monotonic() + wait
@@ -277,7 +323,7 @@ class Responder:
         lease, process = self._driven[run]
         process.kill()
         if lease is not None:
-            self._close(lease, "suspended", "suspended in Prefect; Resume there goes on, open measures stay in force")
+            self._close(lease, "suspended", _SUSPENDED)
 
     def _close(self, lease: Lease, outcome: str, says: str) -> None:
         body = {"run": lease.run, "playbook": lease.playbook, "outcome": outcome, "says": says}
@@ -290,7 +336,10 @@ class Responder:
         lease = self.leases.find(run)
         if lease is not None and lease.ended is None:
             return  # it starts again
-        flow_run = await self.client.read_flow_run(UUID(run))
+        try:
+            flow_run = await self.client.read_flow_run(UUID(run))
+        except ObjectNotFound:
+            return  # deleted there; the journal has it
         if flow_run.state is not None and (flow_run.state.is_final() or flow_run.state_name in _WISHES):
             return
         state: State[Any] = Crashed() if lease is None else Failed(message=lease.ended)

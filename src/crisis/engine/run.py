@@ -35,7 +35,7 @@ def current_run() -> "Run":
 
 @dataclass
 class Run:
-    """What the engine knows while a playbook's body runs."""
+    """What the engine knows while a playbook's body runs; `tries` counts how often this run has ended before."""
 
     id: str
     incident: str
@@ -46,6 +46,7 @@ class Run:
     lease: Lease
     mirror: Mirror
     requester: str = ""
+    tries: int = 0
     _calls: Counter[tuple[str, str]] = field(default_factory=Counter)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
@@ -77,13 +78,14 @@ class Run:
 
     def next_call(self, name: str, digest: str) -> str:
         """
-        Name a call of an action: the same call has the same name in every replay of this run.
+        Name a call of an action: the same call has the same name in every replay after a crash.
 
-        The number counts equal calls, so that a playbook may do a thing twice.
+        A run that had ended and is tried again makes new calls: they look at the world once more. The last number
+        counts equal calls, so that a playbook may do a thing twice.
         """
         with self._lock:
             self._calls[name, digest] += 1
-            return f"{self.id}:{name}:{digest[:16]}:{self._calls[name, digest]}"
+            return f"{self.id}:{self.tries}:{name}:{digest[:16]}:{self._calls[name, digest]}"
 
     def end(self, outcome: str, says: str, error: CrisisError | None = None) -> None:
         """Record that the run is over; it will not start again."""

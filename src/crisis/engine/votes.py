@@ -13,7 +13,7 @@ from crisis.errors import JournalError, ProtocolError
 from crisis.journal.store import AlreadyRecordedError, Journal
 from crisis.settings import read_reference
 
-__all__ = ["NO", "Answer", "RefusedVote", "cast", "decide_by_silence", "open_gates", "settle"]
+__all__ = ["NO", "Answer", "RefusedVote", "cast", "decide_by_protocol", "decide_by_silence", "open_gates", "settle"]
 
 NO = "no"
 """The answer that declines a plan; any other answer is the name of one of its choices."""
@@ -83,7 +83,7 @@ def settle(journal: Journal, gate: Gate) -> Decision | None:
         return _decide(journal, current, "declined", "", [against[0].who], against[0].reason)
     for choice in current.plan.choices:
         agreed = [vote for vote in votes.values() if vote.answer == choice.name]
-        if len(agreed) >= current.needed:
+        if len(agreed) >= max(current.needed, 1):
             return _decide(journal, current, "approved", choice.name, [vote.who for vote in agreed], agreed[-1].reason)
     return None
 
@@ -96,16 +96,25 @@ def decide_by_silence(journal: Journal, gate: Gate) -> Decision:
     return _decide(journal, gate, outcome, choice, [], "nobody answered in time")
 
 
+def decide_by_protocol(journal: Journal, gate: Gate) -> Decision:
+    """Record that protocol.yaml asks nobody about plans of this kind."""
+    return _decide(journal, gate, "approved", gate.plan.choices[0].name, [], "protocol.yaml asks nobody")
+
+
 def _decide(journal: Journal, gate: Gate, outcome: Outcome, choice: str, by: list[str], reason: str) -> Decision:
     body: dict[str, Any] = {"run": gate.run, "gate": gate.name, "hash": gate.plan.hash, "outcome": outcome}
     body |= {"choice": choice, "by": by, "reason": reason}
     key = f"decided:{gate.run}:{gate.name}:{gate.plan.hash}:{gate.asked_as}"
     with suppress(AlreadyRecordedError):  # somebody was faster: theirs is the one outcome, read back below
-        journal.append(gate.incident, "decided", by[0] if by else "silence", body, key=key)
+        journal.append(gate.incident, "decided", by[0] if by else _nobody(outcome), body, key=key)
     decision = fold_gates(journal.entries(gate.incident))[gate.run, gate.name].decision
     if decision is None:
         raise JournalError(f"{gate.incident} {gate.name}", wanted="the decision on record", saw="none")
     return decision
+
+
+def _nobody(outcome: Outcome) -> str:
+    return "protocol" if outcome == "approved" else "silence"
 
 
 def _does_not_fit(current: Gate | None, shown: Gate, answer: Answer, now: datetime) -> str | None:

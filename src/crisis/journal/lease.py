@@ -5,7 +5,7 @@ import time
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Row, select, update
+from sqlalchemy import ColumnElement, Row, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from crisis.journal.database import Database
@@ -73,8 +73,8 @@ class Leases:
             return _lease(connection.execute(select(LEASES).where(LEASES.c.run == run)).one())
 
     def renew(self, lease: Lease) -> bool:
-        """Say that this process drives the run; False when somebody else has taken it over."""
-        return self._set(lease, expires=time.time() + self.seconds, pid=os.getpid())
+        """Say that this process drives the run; False when somebody else has taken it over, or ended it."""
+        return self._set(lease, LEASES.c.ended.is_(None), expires=time.time() + self.seconds, pid=os.getpid())
 
     def end(self, lease: Lease, outcome: str) -> bool:
         """Say that the run has ended and must not start again."""
@@ -101,8 +101,9 @@ class Leases:
         with self.database.reading() as connection:
             return [_lease(row) for row in connection.execute(select(LEASES).where(LEASES.c.ended.is_(None)))]
 
-    def _set(self, lease: Lease, **values: Any) -> bool:
-        mine = update(LEASES).where(LEASES.c.run == lease.run, LEASES.c.epoch == lease.epoch).values(**values)
+    def _set(self, lease: Lease, *also: ColumnElement[bool], **values: Any) -> bool:
+        same = (LEASES.c.run == lease.run, LEASES.c.epoch == lease.epoch, *also)
+        mine = update(LEASES).where(*same).values(**values)
         with self.database.writing() as connection:
             return connection.execute(mine).rowcount == 1
 

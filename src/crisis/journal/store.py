@@ -193,12 +193,11 @@ class Journal:
 
 def _check_fence(connection: Connection, fence: Fence) -> None:
     # Shared lock: nobody takes the run over between this look and our commit.
-    wanted = select(LEASES.c.epoch).where(LEASES.c.run == fence.run).with_for_update(read=True)
-    epoch = connection.execute(wanted).scalar()
-    if epoch != fence.epoch:
-        raise FencedError(
-            f"run {fence.run}", wanted=f"lease {fence.epoch}", saw=f"lease {epoch}", then="this one stops"
-        )
+    wanted = select(LEASES.c.epoch, LEASES.c.ended).where(LEASES.c.run == fence.run).with_for_update(read=True)
+    row = connection.execute(wanted).first()
+    saw = "no lease" if row is None else f"lease {row.epoch}" if row.ended is None else f"an end: {row.ended}"
+    if row is None or row.epoch != fence.epoch or row.ended is not None:
+        raise FencedError(f"run {fence.run}", wanted=f"lease {fence.epoch}", saw=saw, then="this one stops")
 
 
 def _row_with_key(connection: Connection, incident: str, key: str) -> Row[Any] | None:
