@@ -1,13 +1,13 @@
 """Drill: rehearse a playbook for real in the sandbox, away from everything else."""
 
 import subprocess
-import sys
 from typing import Literal
 
 from prefect import flow, get_run_logger
 from prefect.artifacts import create_markdown_artifact
 
 from crisis.errors import UnprovenError
+from crisis.sandbox.tether import command
 
 SECONDS = 300
 
@@ -21,8 +21,8 @@ def drill(scenario: Literal["bad-deploy"] = "bad-deploy") -> None:
     Asks    simulated people only
     Proves  the drill's own run ended in a recovery
     """
-    command = [sys.executable, "-m", "crisis", "drill", scenario, "--who", "simulated", "--hold", "0"]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=SECONDS, check=False)
+    tethered = command("crisis", "drill", scenario, "--who", "simulated", "--hold", "0")
+    done = subprocess.run(tethered, capture_output=True, text=True, timeout=SECONDS, check=False)
     for line in done.stdout.splitlines():
         get_run_logger().info(line)
     create_markdown_artifact(f"```\n{done.stdout}\n```", key=f"drill-{scenario}", description="Scorecard")

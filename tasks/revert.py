@@ -77,21 +77,24 @@ def roll_back_release(service: str, deployment: str, commit: str, bad: str) -> C
 
     Again  finds that release in production and asks for nothing.
     Undo   none by itself: the next release replaces it.
-    Fails  RefusedError when the vendor no longer has the artefact.
+    Fails  DriftError when another release came since the plan; RefusedError when the vendor has no such artefact.
     """
     entry = current_run().protocol.services[service]
     facts = {"release": commit, "good": commit, "bad": bad}
+    newest = _newest_release(entry)
+    if newest is not None and not {newest.commit, newest.deployment} & {commit, deployment, bad}:
+        saw, then = newest.commit[:10] or newest.deployment, "the plan is made and asked again"
+        raise DriftError(f"{service} production", wanted=f"{bad[:10]}, as planned", saw=saw, then=then)
     if isinstance(entry.releases, GitHubReleases):
         allow_release(entry.releases, commit)
+        if newest is not None and newest.commit == commit:
+            return Change.none(service, because=f"{commit[:10]} is the newest deployment already", **facts)
         with github.connect(entry.releases) as client:
-            newest = next(iter(client.deployments(entry.releases.environment)), None)
-            if newest is not None and newest.sha == commit:
-                return Change.none(service, because=f"{commit[:10]} is the newest deployment already", **facts)
             client.deploy(commit, f"roll back for {current_run().incident}")
         return Change.done(service, f"asked for the artefact of {commit[:10]} again", **facts)
+    if newest is not None and newest.deployment == deployment:
+        return Change.none(service, because=f"{deployment} is in production already", **facts)
     with vercel.connect(entry.releases) as vendor:
-        if vendor.current() == deployment:
-            return Change.none(service, because=f"{deployment} is in production already", **facts)
         vendor.rollback(deployment, f"roll back for {current_run().incident}")
     return Change.done(service, f"rolled back to {deployment}", **facts)
 
@@ -131,14 +134,14 @@ def _way_back(
         then = "the code is not the cause: look at data, configuration and dependencies"
         raise UnprovenError(f"{service} main branch", wanted="something to revert", saw="the good tree", then=then)
     if not isinstance(entry.releases, GitHubReleases):
-        return _roll_back(service, good, head), ()
+        return _roll_back(service, entry, good, head), ()
     if lost:
-        return _roll_back(service, good, head), (_KEPT.format(f"{good.commit[:10]} is on no branch any more"),)
+        return _roll_back(service, entry, good, head), (_KEPT.format(f"{good.commit[:10]} is on no branch any more"),)
     prepared = repository.prepare_revert(
         good.commit, head, _message(good), current_run().state().opened_at or utc_now()
     )
     if prepared.commit is None:
-        return _roll_back(service, good, head), (_KEPT.format(prepared.note),)
+        return _roll_back(service, entry, good, head), (_KEPT.format(prepared.note),)
     way = step(
         revert_release,
         service=service,
@@ -161,14 +164,29 @@ def _on_a_branch(repository: Repository, commit: str) -> bool:
     return True
 
 
-def _roll_back(service: str, good: Release, head: str) -> Choice:
+def _newest_release(entry: Service) -> Release | None:
+    """Return the release that a rollback takes the place of: GitHub's newest, or the one that Vercel shows."""
+    releases = entry.releases
+    if isinstance(releases, GitHubReleases):
+        with github.connect(releases) as client:
+            return next((Release(one.sha, str(one.id)) for one in client.deployments(releases.environment)), None)
+    with vercel.connect(releases) as vendor:
+        current = vendor.current()
+        if current is None:
+            return None
+        return Release(next((one.sha for one in vendor.deployments() if one.id == current), ""), current)
+
+
+def _roll_back(service: str, entry: Service, good: Release, head: str) -> Choice:
+    newest = _newest_release(entry)
+    bad = head if newest is None else newest.commit or newest.deployment
     way = step(
         roll_back_release,
         service=service,
         deployment=good.deployment,
         commit=good.commit,
-        bad=head,
-        now="production serves the newest release",
+        bad=bad,
+        now=f"the newest release is {bad[:10]}",
         wanted=f"production serves {good.commit[:10]}",
     )
     return Choice(name="roll-back", summary=f"Release the kept artefact of {good.commit[:10]} again.", steps=(way,))

@@ -62,9 +62,10 @@ class Health:
 def find_last_known_good(service: str) -> Release:
     """Find the newest release that passed every journey and is not the one that answers now."""
     entry = current_run().protocol.services[service]
-    serving = _serving(entry)
+    released = _releases(entry)
+    serving = _serving(entry) or next((one.commit for one in released), "")  # a silent one is the newest
     with github.connect(entry.tickets) as marks:
-        for release in _releases(entry):
+        for release in released:
             if release.commit != serving and marks.commit_status(release.commit, JOURNEYS) == "success":
                 return release
     raise UnprovenError(
@@ -92,8 +93,7 @@ def verify_release(service: str, commit: str) -> Served:
 def verify_recovery(service: str) -> Health:
     """Probe health and every primary journey until enough rounds in a row pass; behind the maintenance page."""
     entry = current_run().protocol.services[service]
-    bypass = read_reference(entry.maintenance_bypass) if entry.maintenance_bypass else None
-    seen = _rounds_in_a_row(Probe(read_address(entry.url), bypass), entry, entry.verify.passes)
+    seen = _rounds_in_a_row(_probe(entry), entry, entry.verify.passes)
     if seen.failing:
         raise UnprovenError(f"{service} health", wanted=f"{entry.verify.passes} good rounds in a row", saw=seen.failing)
     if seen.p95 > entry.verify.p95.total_seconds():
@@ -141,7 +141,13 @@ def _round(probe: Probe, entry: Service) -> tuple[str, list[float]]:
 
 
 def _serving(entry: Service) -> str:
-    return Probe(read_address(entry.url)).health(entry.health).release
+    return _probe(entry).health(entry.health).release
+
+
+def _probe(entry: Service) -> Probe:
+    """Look through the maintenance page, which may hide the health document too."""
+    bypass = read_reference(entry.maintenance_bypass) if entry.maintenance_bypass else None
+    return Probe(read_address(entry.url), bypass)
 
 
 def _releases(entry: Service) -> list[Release]:

@@ -10,7 +10,10 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from crisis.errors import ProtocolError
 
-__all__ = ["Settings", "host_environment", "make_home", "new_token", "read_address", "read_reference"]
+__all__ = ["UP_FILE", "Settings", "host_environment", "make_home", "new_token", "read_address", "read_reference"]
+
+UP_FILE = "up.json"
+"""Where in its home a running `crisis up` says what it serves."""
 
 
 class Settings(BaseSettings):

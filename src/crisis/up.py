@@ -23,12 +23,9 @@ from crisis.protocol_file import load_protocol
 from crisis.receiver.app import create_app
 from crisis.receiver.context import Context
 from crisis.receiver.dispatch import handle
-from crisis.settings import Settings
+from crisis.settings import UP_FILE, Settings
 
-__all__ = ["UP_FILE", "serve"]
-
-UP_FILE = "up.json"
-"""In the home folder: where a running `crisis up` serves what."""
+__all__ = ["serve"]
 
 _LOG = logging.getLogger("crisis.up")
 

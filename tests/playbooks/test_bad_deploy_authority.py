@@ -57,9 +57,9 @@ def plan_for(act: Act, commit: str, *, gate: str = "touch") -> Plan:
     return Plan(gate=gate, title="Touch the shop", choices=(way,), takes="1s", on_no="nothing")
 
 
-def tell_nobody(who: str, title: str, page: str) -> Change:
+def tell_nobody(who: str, title: str, page: str, question: int) -> Change:
     """Leave it to the test to answer."""
-    return Change.none(who, because=f"{title} {page}")
+    return Change.none(who, because=f"{title} {page} {question}")
 
 
 def test_a_minor_incident_cannot_freeze(calm: Ground) -> None:

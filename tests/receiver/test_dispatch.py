@@ -1,6 +1,7 @@
 """What a stored delivery means: it opens an incident, joins one, or is ignored with a reason."""
 
 import json
+import logging
 from dataclasses import replace
 
 import pytest
@@ -47,7 +48,7 @@ def test_matching_alert_opens_an_incident(context: Context, journal: Journal) ->
 def test_crash_between_two_handlings_opens_one_incident(context: Context, journal: Journal) -> None:
     """A delivery handled twice records nothing twice and asks for the same start."""
     taken = put(context, delivery())
-    first, second = handle(context, taken), handle(replace(context, over=set()), taken)
+    first, second = handle(context, taken), handle(replace(context, over={}), taken)
 
     assert first == second
     assert kinds(journal, first[0].incident) == ["opened", "level", "alert"]
@@ -162,6 +163,57 @@ def test_alert_of_the_incident_that_comes_late_joins_it(context: Context, journa
 
     assert handle(context, put(context, delivery(late), "d2")) == []
     assert state(context, "d2") == ("joined", f"belongs to {start.incident}")
+
+
+def test_incident_that_was_started_again_takes_its_alerts_in(context: Context, journal: Journal) -> None:
+    """A run that somebody tries again after its end is open again, also for who saw it end."""
+    (start,) = handle(context, put(context, delivery()))
+    ended = {"run": "r", "playbook": "bad-deploy", "outcome": "DeclinedError"}
+    journal.append(start.incident, "ended", "responder", ended)
+    handle(context, put(context, delivery(groupLabels={}), "d2"))
+    journal.append(start.incident, "started", "responder", {"run": "r", "playbook": "bad-deploy", "start": 2})
+    flap = {**alert(), "startsAt": write_time(utc_now())}
+
+    assert handle(context, put(context, delivery(flap), "d3")) == []
+    assert state(context, "d3") == ("joined", f"belongs to {start.incident}")
+
+
+@pytest.fixture
+def damaged(context: Context, journal: Journal) -> str:
+    """Break an entry of an old incident in the database itself, past the triggers."""
+    opened = {"service": "shop", "playbook": "bad-deploy", "source": "cli", "summary": "long ago"}
+    journal.append("INC-20250101-000000", "opened", "cli", opened, key="opened")
+    with context.journal.database.writing() as connection:
+        found = connection.exec_driver_sql("SELECT name FROM sqlite_master WHERE type = 'trigger'").scalars().all()
+        for name in found:
+            connection.exec_driver_sql(f'DROP TRIGGER "{name}"')
+        connection.exec_driver_sql("UPDATE entries SET body = '{'")
+    return "INC-20250101-000000"
+
+
+@pytest.mark.usefixtures("damaged")
+def test_damaged_old_incident_stops_no_alert(context: Context, journal: Journal) -> None:
+    """A chain that cannot be read takes no alert in, and the alert opens its own incident."""
+    (start,) = handle(context, put(context, delivery()))
+
+    assert kinds(journal, start.incident) == ["opened", "level", "alert"]
+
+
+def test_damaged_incident_is_warned_of_once(context: Context, damaged: str, caplog: pytest.LogCaptureFixture) -> None:
+    """The log names the chain at the first alert, and not again at each later one."""
+    with caplog.at_level(logging.WARNING, "crisis.receiver.dispatch"):
+        handle(context, put(context, delivery()))
+        handle(context, put(context, delivery({**alert(), "startsAt": write_time(utc_now())}), "d2"))
+
+    assert [damaged in record.getMessage() for record in caplog.records] == [True]
+
+
+def test_rehearsal_is_recorded_as_one(context: Context, journal: Journal) -> None:
+    """What a receiver of a drill opens says that it is a drill."""
+    rehearsed = replace(context, settings=context.settings.model_copy(update={"drill": True}))
+    (start,) = handle(rehearsed, put(rehearsed, delivery()))
+
+    assert journal.entries(start.incident)[0].body["drill"] is True
 
 
 @pytest.mark.parametrize(

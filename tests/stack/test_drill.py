@@ -1,5 +1,6 @@
 """The drill as a newcomer runs it: one command, a scorecard, and nothing left running."""
 
+import fcntl
 import json
 import os
 import signal
@@ -31,17 +32,21 @@ def _mine(mark: str) -> list[str]:
 
 def _environment(home: Path, mark: str) -> dict[str, str]:
     clean = {name: value for name, value in os.environ.items() if not name.startswith(("CRISIS_", "PREFECT_"))}
-    return {**clean, "CRISIS_HOME": str(home), "CRISIS_TEST_MARK": mark, "HOME": str(home / "nobody")}
+    return {**clean, "CRISIS_HOME": str(home), "TEST_MARK": mark, "HOME": str(home / "nobody")}
 
 
 @pytest.fixture(scope="module")
 def drilled(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, subprocess.CompletedProcess[str]]:
-    """A drill that has been run to its end: its home, and what it printed."""
+    """A drill that was run to its end where production has settings of its own: its home, and what it printed."""
     home = tmp_path_factory.mktemp("drill")
     command = [*CRISIS, "drill", "--hold", "0"]
+    production = {
+        "CRISIS_JOURNAL_URL": f"sqlite:///{home / 'production.db'}",
+        "CRISIS_PROTOCOL": str(home / "production.yaml"),
+    }
     done = subprocess.run(
         command,
-        env=_environment(home, "mark-drill-end"),
+        env={**_environment(home, "mark-drill-end"), **production},
         cwd=PROJECT,
         capture_output=True,
         text=True,
@@ -75,6 +80,13 @@ def test_it_ends_well_and_prints_a_scorecard(drilled: tuple[Path, subprocess.Com
 def test_it_leaves_no_process() -> None:
     """Shop, vendors, receiver, responder and Prefect are gone with the drill."""
     assert _mine("mark-drill-end") == []
+
+
+def test_it_keeps_away_from_production(drilled: tuple[Path, subprocess.CompletedProcess[str]]) -> None:
+    """The journal that the environment names is not even opened."""
+    home, _ = drilled
+
+    assert not (home / "production.db").exists()
 
 
 def test_it_leaves_a_report_and_a_picture(drilled: tuple[Path, subprocess.CompletedProcess[str]]) -> None:
@@ -136,4 +148,51 @@ def test_interrupting_it_ends_everything(tmp_path: Path) -> None:
     while _mine(mark) and time.monotonic() < until:
         time.sleep(0.1)
 
+    assert _mine(mark) == []
+
+
+def test_a_second_drill_in_the_same_home_is_refused(tmp_path: Path) -> None:
+    """While one runs, another ends with one line and touches nothing."""
+    home = tmp_path / "drill"
+    home.mkdir()
+    with (home / "drill.lock").open("ab") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        done = subprocess.run(
+            [*CRISIS, "drill", "--hold", "0"],
+            env=_environment(tmp_path, "mark-drill-second"),
+            cwd=PROJECT,
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+
+    assert done.returncode == 2
+    assert done.stderr.count("\n") == 1
+    assert "wanted one drill at a time, saw another one" in done.stderr
+    assert [file.name for file in home.iterdir()] == ["drill.lock"]
+
+
+def test_a_drill_dies_with_its_flow(tmp_path: Path) -> None:
+    """Killing the process of the drill's flow leaves no drill behind."""
+    mark = "mark-drill-flow"
+    flow = subprocess.Popen(
+        [sys.executable, "-c", "from flows.drill import drill; drill.fn()"],
+        env={**_environment(tmp_path, mark), "PYTHONPATH": str(PROJECT), "PREFECT_HOME": str(tmp_path / "prefect")},
+        cwd=PROJECT,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    log = tmp_path / "drill" / "up.log"
+    until = time.monotonic() + 60
+    while not log.exists() and flow.poll() is None and time.monotonic() < until:
+        time.sleep(0.1)
+    begun = log.exists()
+    flow.kill()
+    flow.wait()
+    until = time.monotonic() + 10
+    while _mine(mark) and time.monotonic() < until:
+        time.sleep(0.1)
+
+    assert begun
     assert _mine(mark) == []

@@ -1,5 +1,6 @@
 """Drill: start world and stack, rehearse, print the scorecard, leave a report."""
 
+import fcntl
 import signal
 import sys
 import time
@@ -12,6 +13,7 @@ from typing import NoReturn
 from rich.console import Console
 from rich.text import Text
 
+from crisis import sandbox
 from crisis.domain.decision import Gate
 from crisis.domain.incident import fold_incident
 from crisis.domain.picture import draw_timeline
@@ -27,31 +29,40 @@ from crisis.journal.lease import Leases
 from crisis.journal.store import Journal
 from crisis.protocol_file import load_protocol
 from crisis.sandbox.world import World
-from crisis.settings import Settings
+from crisis.settings import Settings, make_home
 
 __all__ = ["run_drill"]
 
 _SCENARIOS = ("bad-deploy",)
 _HOLD_SECONDS = 20.0
+_PROTOCOL = Path(sandbox.__file__).with_name("protocol.yaml")
+"""The sandbox shop's own protocol: what the user's says is no matter of a drill."""
 
 
 def run_drill(settings: Settings, scenario: str, who: str, hold: float | None, console: Console) -> None:
     """
     Rehearse a playbook from alert to report.
 
-    Raises UnprovenError when the drill did not end in a recovery. Everything it started ends with it.
+    Raises UnprovenError when the drill did not end in a recovery, ProtocolError when another one runs in this home.
+    Everything it started ends with it.
     """
     if scenario not in _SCENARIOS:
         raise ProtocolError(f"scenario {scenario!r}", wanted=f"one of: {', '.join(_SCENARIOS)}", saw="an unknown one")
     if who not in ("me", "simulated"):
         raise ProtocolError(f"--who {who}", wanted="me or simulated", saw="another word")
-    protocol = load_protocol(settings.protocol_file)
-    show = Show(console, protocol.people)
     home = (settings.home / "drill").resolve()
+    make_home(home)
+    with _alone(home):
+        _drill(home, settings.project, who, hold, console)
+
+
+def _drill(home: Path, project: Path, who: str, hold: float | None, console: Console) -> None:
+    protocol = load_protocol(_PROTOCOL)
+    show = Show(console, protocol.people)
     began = time.monotonic()
     journal = Journal.open(f"sqlite:///{home / 'journal.db'}")
     _abandon(journal)
-    with _ends_in_order(), _ground(home, settings.project, show) as (world, stack):
+    with _ends_in_order(), _ground(home, project, show) as (world, stack):
         show.say(f"the shop    {world.shop_url}")
         show.say(f"Prefect UI  {stack.prefect}")
         show.say("a developer pushes a release that passes its tests and breaks the checkout", "bold")
@@ -74,6 +85,18 @@ def run_drill(settings: Settings, scenario: str, who: str, hold: float | None, c
         raise UnprovenError("drill", wanted="a recovery", saw="another end", then=f"read {folder / 'report.md'}")
 
 
+@contextmanager
+def _alone(home: Path) -> Iterator[None]:
+    """Keep a second drill out: it would take the incidents of this one for abandoned."""
+    with (home / "drill.lock").open("ab") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            then = "wait for its end, or set CRISIS_HOME"
+            raise ProtocolError(str(home), wanted="one drill at a time", saw="another one", then=then) from None
+        yield
+
+
 def _abandon(journal: Journal) -> None:
     """Close what an interrupted drill left open: its shop is gone, and a new stack would go on with it."""
     leases = Leases(journal.database, 1.0)
@@ -88,10 +111,12 @@ def _abandon(journal: Journal) -> None:
 @contextmanager
 def _ground(home: Path, project: Path, show: Show) -> Iterator[tuple[World, Stack]]:
     show.wait("starting shop, vendors, receiver and Prefect")
-    with World.start() as world, Stack(home, world.env, project.resolve()) as stack:
-        stack.wait()
-        yield world, stack
-        show.close()
+    with World.start() as world:
+        environment = {**world.env, "CRISIS_PROTOCOL": str(_PROTOCOL)}
+        with Stack(home, environment, project.resolve()) as stack:
+            stack.wait()
+            yield world, stack
+            show.close()
 
 
 @contextmanager

@@ -8,7 +8,7 @@ from rich.console import Console
 
 from crisis.errors import ProtocolError, RefusedError, TransientError
 from crisis.protocol_file import load_protocol
-from crisis.settings import Settings
+from crisis.settings import UP_FILE, Settings
 
 __all__ = ["prefect_api", "start_playbook"]
 
@@ -42,7 +42,7 @@ def prefect_api(settings: Settings) -> str:
     if settings.outside_prefect:
         return settings.outside_prefect
     try:
-        return str(json.loads((settings.home / "up.json").read_text(encoding="utf-8"))["prefect_api"])
+        return str(json.loads((settings.home / UP_FILE).read_text(encoding="utf-8"))["prefect_api"])
     except (OSError, ValueError, KeyError):
         then = "start `crisis up`, or set PREFECT_API_URL"
         raise ProtocolError("crisis up", wanted="a running one", saw=f"none in {settings.home}", then=then) from None

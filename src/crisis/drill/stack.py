@@ -13,12 +13,13 @@ from typing import Any, Self
 
 from crisis.errors import UnprovenError
 from crisis.sandbox.tether import command
-from crisis.settings import host_environment
+from crisis.settings import UP_FILE, host_environment
 
 __all__ = ["Stack"]
 
 _START_SECONDS = 90
 _STOP_SECONDS = 15
+_NOT_INHERITED = ("CRISIS_", "PREFECT_")
 
 
 class Stack:
@@ -29,17 +30,18 @@ class Stack:
         self.port, self.prefect_port = _free_port(), _free_port()
         self.receiver = f"http://127.0.0.1:{self.port}"
         self.prefect = f"http://127.0.0.1:{self.prefect_port}"
-        self._environment = host_environment(
+        host = host_environment().items()
+        self._environment = {
+            # Another stack's journal, address or Prefect must not become ours.
+            **{name: value for name, value in host if not name.startswith(_NOT_INHERITED)},
             **environment,
-            CRISIS_HOME=str(home),
-            CRISIS_PROJECT=str(project),
-            CRISIS_PORT=str(self.port),
-            CRISIS_PREFECT_PORT=str(self.prefect_port),
-            CRISIS_SCHEDULES="false",
-            CRISIS_DRILL="true",
-        )
-        if "PREFECT_API_URL" not in environment:
-            self._environment.pop("PREFECT_API_URL", None)
+            "CRISIS_HOME": str(home),
+            "CRISIS_PROJECT": str(project),
+            "CRISIS_PORT": str(self.port),
+            "CRISIS_PREFECT_PORT": str(self.prefect_port),
+            "CRISIS_SCHEDULES": "false",
+            "CRISIS_DRILL": "true",
+        }
         self._process: subprocess.Popen[bytes] | None = None
 
     def __enter__(self) -> Self:
@@ -64,7 +66,7 @@ class Stack:
     def start(self) -> None:
         """Start the stack; it does not outlive this process."""
         self.home.mkdir(parents=True, exist_ok=True)
-        (self.home / "up.json").unlink(missing_ok=True)
+        (self.home / UP_FILE).unlink(missing_ok=True)
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(
                 command("crisis", "up"),
@@ -80,8 +82,8 @@ class Stack:
         """Wait until playbooks can start; return where what is served."""
         until = time.monotonic() + _START_SECONDS
         while time.monotonic() < until:
-            if (self.home / "up.json").exists():
-                return dict(json.loads((self.home / "up.json").read_text(encoding="utf-8")))
+            if (self.home / UP_FILE).exists():
+                return dict(json.loads((self.home / UP_FILE).read_text(encoding="utf-8")))
             if self._process is None or self._process.poll() is not None:
                 break
             time.sleep(0.02)

@@ -2,13 +2,24 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from datetime import datetime
 
 from crisis.domain.protocol import Protocol
 from crisis.journal.inbox import Inbox
 from crisis.journal.store import Journal
 from crisis.settings import Settings
 
-__all__ = ["Context"]
+__all__ = ["Context", "Finished"]
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """An incident that was over when its chain had this head."""
+
+    head: tuple[int, str] | None
+    service: str
+    playbook: str
+    ended_at: datetime
 
 
 @dataclass(frozen=True)
@@ -21,5 +32,7 @@ class Context:
     settings: Settings
     wake: Callable[[], None]
     prefect_ui: str
-    over: set[str] = field(default_factory=set, repr=False)
-    """Incidents known to have ended, so that a search for open ones need not read them again."""
+    over: dict[str, Finished] = field(default_factory=dict, repr=False)
+    """Incidents known to have ended, so that a search need not read them again while their heads stand still."""
+    unreadable: set[str] = field(default_factory=set, repr=False)
+    """Chains that a warning was logged for."""

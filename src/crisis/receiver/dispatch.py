@@ -1,28 +1,31 @@
 """Dispatch: what a stored delivery means. It opens incidents and names what to start; it starts nothing itself."""
 
 import hashlib
+import logging
 import re
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from crisis.domain.clock import parse_time, write_time
 from crisis.domain.entry import Entry
-from crisis.domain.incident import Incident, fold_incident
+from crisis.domain.incident import fold_incident
 from crisis.domain.protocol import Protocol
 from crisis.domain.start import Start, incident_id
+from crisis.errors import JournalError
 from crisis.journal.inbox import Delivery
 from crisis.journal.store import AlreadyRecordedError
 from crisis.receiver.alertmanager import Alert, read
-from crisis.receiver.context import Context
+from crisis.receiver.context import Context, Finished
 
 __all__ = ["INBOX_CHAIN", "Ignored", "handle", "route"]
 
 INBOX_CHAIN = "INBOX"
 """The chain that notes the deliveries which started nothing."""
 
+_LOG = logging.getLogger(__name__)
 _EPOCH = "1970-01-01T00:00:00Z"
 _FINGERPRINT = re.compile(r"[0-9a-zA-Z_-]{1,64}")
 _LABELS, _LABEL = 64, 500
@@ -34,6 +37,14 @@ class Ignored:
     """Why an alert starts nothing, in words for whoever wonders."""
 
     because: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Chain:
+    incident: str
+    service: str
+    playbook: str
+    ended_at: datetime | None
 
 
 @dataclass
@@ -108,7 +119,7 @@ def _take(context: Context, delivery: Delivery, alert: Alert, outcome: _Outcome)
 def _open(context: Context, delivery: Delivery, alert: Alert, wish: Start) -> None:
     opened = {"service": wish.service, "summary": wish.summary, "playbook": wish.playbook}
     opened |= {"source": wish.source, "requester": "", "delivery": delivery.delivery}
-    _once(context, wish.incident, "opened", delivery.sender, {**opened, "drill": False}, key="opened")
+    _once(context, wish.incident, "opened", delivery.sender, {**opened, "drill": context.settings.drill}, key="opened")
     because = f"the route of {delivery.sender} for {_name(alert)} says so"
     level = int(wish.level)
     _once(context, wish.incident, "level", "responder", {"level": level, "because": because}, key="level:1")
@@ -116,42 +127,53 @@ def _open(context: Context, delivery: Delivery, alert: Alert, wish: Start) -> No
 
 
 def _join(context: Context, delivery: Delivery, alert: Alert, wish: Start, outcome: _Outcome) -> bool:
-    incident = _open_incident(context, wish) or _just_ended(context, delivery, alert, wish)
-    if incident is not None:
-        _add(context, incident.id, delivery, alert)
-        outcome.joined.append(incident.id)
+    chains = [_chain(context, name) for name in context.journal.incidents() if name.startswith("INC-")]
+    alike = [one for one in chains if one and (one.service, one.playbook) == (wish.service, wish.playbook)]
+    incident = _open_incident(alike) or _just_ended(alike, delivery, alert)
+    if incident:
+        _add(context, incident, delivery, alert)
+        outcome.joined.append(incident)
     elif not alert.firing:
         outcome.ignored.append(f"the alert {_name(alert)} is resolved, and no incident is open for it")
-    return incident is not None
+    return bool(incident)
 
 
-def _open_incident(context: Context, wish: Start) -> Incident | None:
-    for name in reversed(context.journal.incidents()):
-        if not name.startswith("INC-") or name in context.over:
-            continue
+def _chain(context: Context, name: str) -> _Chain | None:
+    """Say what an incident is about and whether it is over; None, and one warning, when its chain is damaged."""
+    head = context.journal.head(name)  # a store that is gone altogether is no damaged chain
+    known = context.over.get(name)
+    if known is not None and known.head == head:
+        return _Chain(name, known.service, known.playbook, known.ended_at)
+    try:
         found = fold_incident(name, context.journal.entries(name))
-        if found.ended_at:
-            context.over.add(name)
-        elif (found.service, found.playbook) == (wish.service, wish.playbook):
-            return found
-    return None
+    except (JournalError, LookupError, TypeError, ValueError) as error:
+        if name not in context.unreadable:
+            context.unreadable.add(name)
+            _LOG.warning("%s cannot be read and takes no alert in: %s", name, error)
+        return None
+    context.over.pop(name, None)
+    if found.ended_at is not None:
+        context.over[name] = Finished(head, found.service, found.playbook, found.ended_at)
+    return _Chain(name, found.service, found.playbook, found.ended_at)
 
 
-def _just_ended(context: Context, delivery: Delivery, alert: Alert, wish: Start) -> Incident | None:
+def _open_incident(alike: list[_Chain]) -> str:
+    return next((one.incident for one in reversed(alike) if one.ended_at is None), "")
+
+
+def _just_ended(alike: list[_Chain], delivery: Delivery, alert: Alert) -> str:
     """
     Return the incident that is over but explains this alert: it began before the end, and the end is fresh.
 
     Our own maintenance page makes journeys fail, and senders report that late. One that is still firing minutes
     after the end is a trouble of its own.
     """
-    for name in reversed(context.journal.incidents()):
-        found = fold_incident(name, context.journal.entries(name)) if name.startswith("INC-") else None
-        if found is None or (found.service, found.playbook) != (wish.service, wish.playbook):
-            continue
-        if found.ended_at is None or parse_time(delivery.received) > found.ended_at + _AFTERMATH:
-            return None
-        return found if alert.starts_at is not None and alert.starts_at <= found.ended_at else None
-    return None
+    ends = [(one.ended_at, one.incident) for one in alike if one.ended_at is not None]
+    if not ends or alert.starts_at is None:
+        return ""
+    ended_at, incident = max(ends)
+    fresh = parse_time(delivery.received) <= ended_at + _AFTERMATH
+    return incident if fresh and alert.starts_at <= ended_at else ""
 
 
 def _opened_by(delivery: Delivery, entries: list[Entry]) -> bool:

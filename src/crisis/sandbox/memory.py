@@ -102,7 +102,7 @@ class Switchboard:
         """Name the switch that closes a path to shoppers; empty when it is open."""
         mode = str(self.document["mode"])
         api, writes = path.startswith("/api/"), method not in {"GET", "HEAD"} and path != "/api/login"
-        if {"maintenance": path != "/healthz", "offline": api, "read_only": api and writes}.get(mode):
+        if {"maintenance": True, "offline": api, "read_only": api and writes}.get(mode):
             return mode
         feature = path.removeprefix("/api/").partition("/")[0] if api else ""
         return feature if (self.document.get("features") or {}).get(feature) is False else ""
