@@ -28,7 +28,10 @@ def main() -> None:
     try:
         app()
     except CrisisError as error:
-        Console(stderr=True, soft_wrap=True).print(f"crisis: {error}", style="red", markup=False, highlight=False)
+        says = "".join(
+            sign if sign.isprintable() or sign == "\n" else "\N{REPLACEMENT CHARACTER}" for sign in str(error)
+        )
+        Console(stderr=True, soft_wrap=True).print(f"crisis: {says}", style="red", markup=False, highlight=False)
         sys.exit(error.exit_code)
 
 

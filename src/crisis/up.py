@@ -1,6 +1,7 @@
 """Up: one process that serves everything: receiver, warm responder, and Prefect where none is given."""
 
 import asyncio
+import fcntl
 import json
 import logging
 import os
@@ -8,6 +9,7 @@ import signal
 import socket
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
+from typing import IO
 
 import uvicorn
 from prefect.client.orchestration import get_client
@@ -36,11 +38,13 @@ async def serve(settings: Settings, *, said: Callable[[str], None]) -> None:
 
     Raises ProtocolError when something is wrong before anything was started.
     """
-    protocol = load_protocol(settings.protocol_file)
     deployments = read_deployments(settings.project / "prefect.yaml")
+    playbooks = [one.name for one in deployments if "playbook" in one.tags]
+    protocol = load_protocol(settings.protocol_file, playbooks=playbooks)
     if not settings.schedules:
         deployments = [one.model_copy(update={"schedules": []}) for one in deployments]
     _refuse_taken_port(settings.host, settings.port)
+    alone = _alone(settings)
     (settings.home / UP_FILE).unlink(missing_ok=True)  # one that a killed process left
     journal = Journal.open(settings.journal)
     inbox, woken, stopped = Inbox(journal.database), asyncio.Event(), asyncio.Event()
@@ -55,6 +59,7 @@ async def serve(settings: Settings, *, said: Callable[[str], None]) -> None:
                 await _until_stopped(stopped, context, responder, woken)
     (settings.home / UP_FILE).unlink(missing_ok=True)
     journal.close()
+    alone.close()
 
 
 @asynccontextmanager
@@ -140,7 +145,7 @@ def _new(context: Context) -> list[Delivery]:
 
 async def _start_from(context: Context, responder: Responder, delivery: Delivery) -> None:
     try:
-        wishes = handle(context, delivery)
+        wishes = await asyncio.to_thread(handle, context, delivery)
         for wish in wishes:
             await responder.start(wish)
     except TransientError as error:
@@ -157,6 +162,20 @@ def _stop_on_signals(stopped: asyncio.Event) -> None:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stopped.set)
+
+
+def _alone(settings: Settings) -> IO[str]:
+    """Keep a second `crisis up` away from the same home: it would serve the same Prefect database."""
+    lock = (settings.home / "up.lock").open("a", encoding="utf-8")
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        lock.close()
+        then = "use another CRISIS_HOME, or stop the first"
+        raise ProtocolError(
+            str(settings.home), wanted="a home of its own", saw="another crisis up", then=then
+        ) from None
+    return lock
 
 
 def _refuse_taken_port(host: str, port: int) -> None:

@@ -143,7 +143,17 @@ def test_an_answer_to_nothing_is_refused(room: Room) -> None:
     gate = room.ask()
     gate.name = "other"
 
-    assert because(room.answer(gate, "ada")) == "there is no such question"
+    assert because(room.answer(gate, "ada")) == "nothing waits for this answer"
+
+
+def test_an_answer_after_the_run_has_ended_is_refused(room: Room) -> None:
+    """Cancelled at the gate, a run waits for nobody: a late yes is no decision that a retry could find."""
+    gate = room.ask()
+    room.journal.append(INCIDENT, "ended", "responder", {"run": RUN, "outcome": "cancelled", "says": ""})
+
+    assert because(room.answer(gate, "ada")) == "nothing waits for this answer"
+    assert room.kinds("decided") == []
+    assert open_gates(room.journal, INCIDENT) == []
 
 
 def test_an_answer_to_an_older_plan_is_refused(room: Room) -> None:

@@ -293,3 +293,29 @@ def test_captured_deliveries_are_ignored_with_a_reason(context: Context) -> None
 
     assert handle(context, put(context, captured.read_bytes())) == []
     assert "no route of alertmanager fits the alert ServiceDown" in state(context, "d1")[1]
+
+
+def test_one_group_about_two_services_opens_two_incidents(context: Context, journal: Journal) -> None:
+    """Alerts of one group and one moment are told apart by their service; each gets its own playbook."""
+    blog = context.protocol.services["shop"].model_copy()
+    services = {**context.protocol.services, "blog": blog}
+    both = replace(context, protocol=context.protocol.model_copy(update={"services": services}))
+    other = alert(service="blog") | {"fingerprint": "1dec5b9ccfc77624"}
+    starts = handle(both, put(both, delivery(alert(), other)))
+
+    assert sorted(start.service for start in starts) == ["blog", "shop"]
+    assert len({start.incident for start in starts}) == 2
+    opened = [journal.entries(start.incident)[0].body["service"] for start in starts]
+    assert opened == [start.service for start in starts]
+
+
+def test_thousands_of_alerts_of_one_cause_are_counted(context: Context, journal: Journal) -> None:
+    """The first twenty stand in the journal, the rest is a number."""
+    many = [alert() | {"fingerprint": f"{number:016x}"} for number in range(2000)]
+    (start,) = handle(context, put(context, delivery(*many)))
+    entries = journal.entries(start.incident)
+
+    assert [entry.kind for entry in entries].count("alert") == 20
+    assert [entry.body["says"] for entry in entries if entry.kind == "note"] == [
+        "1980 more alerts of the same delivery"
+    ]

@@ -40,7 +40,7 @@ class Incident:
 
 def fold_incident(incident: str, entries: Iterable[Entry]) -> Incident:
     """Read an incident out of its entries."""
-    found = Incident(incident)
+    found, running = Incident(incident), set[str]()
     for entry in entries:
         body = entry.body
         if entry.kind == "opened":
@@ -53,20 +53,25 @@ def fold_incident(incident: str, entries: Iterable[Entry]) -> Incident:
         elif entry.kind in ("done", "none"):
             _fold_measure(found, entry)
         elif entry.kind == "started":
+            running.add(entry.run)
             found.outcome, found.ended_at = "", None  # tried again after it had ended
         elif entry.kind == "ended":
+            running = running - {entry.run} if entry.run else set()  # an end without a run is the incident's own
+            if running:
+                continue  # another run is still at work
             found.outcome, found.ended_at = str(body["outcome"]), entry.time
     return found
 
 
 def ended_runs(entries: Iterable[Entry]) -> set[str]:
     """Return the runs that are over: ended, and not started again since."""
-    over: set[str] = set()
+    over, seen = set[str](), set[str]()
     for entry in entries:
         if entry.kind == "ended":
-            over.add(entry.run)
+            over |= {entry.run} if entry.run else seen
         elif entry.kind == "started":
             over.discard(entry.run)
+        seen.add(entry.run)
     return over
 
 

@@ -21,7 +21,7 @@ from crisis.domain.entry import canonical
 from crisis.domain.plan import Step
 from crisis.domain.protocol import GateKind
 from crisis.engine.run import Run, current_run
-from crisis.errors import CrisisError, FencedError, TransientError, UnauthorisedError, UnprovenError
+from crisis.errors import CrisisError, FencedError, JournalError, TransientError, UnauthorisedError, UnprovenError
 
 __all__ = ["ACTIONS", "RETRIES", "ActionSpec", "action", "attempt", "retry_transient", "step"]
 
@@ -112,12 +112,12 @@ def attempt(work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T | None
     """
     Try an action or a look whose failure must not stop the playbook, such as a message.
 
-    The failure stands in the journal; None is returned. A run that was fenced off stops all the same.
+    The failure stands in the journal; None is returned. Without a journal, or fenced off, the run stops all the same.
     """
     try:
         return work(*args, **kwargs)
-    except FencedError:
-        raise
+    except JournalError:
+        raise  # fenced off, or nothing can be recorded: then nothing may be done either
     except CrisisError:
         return None
 

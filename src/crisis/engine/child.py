@@ -17,7 +17,7 @@ import httpx
 from prefect import Flow
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.objects import FlowRun, State
-from prefect.exceptions import ParameterTypeError
+from prefect.exceptions import ParameterBindError, ParameterTypeError, SignatureMismatchError
 from prefect.flow_engine import run_flow
 
 from crisis.domain.protocol import Protocol
@@ -31,6 +31,7 @@ __all__ = ["Order", "drive", "load_flow", "register"]
 
 _PR_SET_PDEATHSIG = 1
 _NO_RESPONDER = 76
+_WRONG_PARAMETERS = (ParameterTypeError, ParameterBindError, SignatureMismatchError)
 
 
 def load_flow(entrypoint: str) -> Flow[..., Any]:
@@ -75,7 +76,7 @@ def drive(orders: Connection) -> None:
     # Its failure is in the state and in the journal; raising it here would only print it twice.
     state = run_flow(load_flow(order.entrypoint), flow_run=known, parameters=known.parameters, return_type="state")
     ended = state.result(raise_on_failure=False) if isinstance(state, State) else None
-    if order.lease is not None and isinstance(ended, ParameterTypeError):
+    if order.lease is not None and isinstance(ended, _WRONG_PARAMETERS):
         _refuse_parameters(order.lease)
 
 

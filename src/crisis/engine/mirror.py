@@ -203,9 +203,13 @@ class PrefectMirror:
 
         key = f"paused-{form.key}-response"
         try:
-            fields = orjson.loads(client.read_flow_run_input(self._run, key))
+            said = client.read_flow_run_input(self._run, key)
         except httpx.HTTPStatusError:
             return None  # resumed without an answer
         # A one-time code stands in it: it is spent now, and it does not stay in Prefect's database.
         client.delete_flow_run_input(self._run, key)
+        try:
+            fields = orjson.loads(said)
+        except ValueError:
+            return None  # written past the form
         return fields if isinstance(fields, dict) else None

@@ -152,7 +152,8 @@ def _open(name: str, service: str, given: dict[str, Any], escalate: Callable[[st
 
 def refuse(journal: Journal, leases: Leases, lease: Lease, error: CrisisError) -> None:
     """End a run that cannot begin: another start would find the same."""
-    if journal.head(lease.incident) is not None:
+    # Only into a chain that this run has a part in: a wrong name must not close somebody else's incident.
+    if any(entry.run == lease.run for entry in journal.entries(lease.incident)):
         body = {"run": lease.run, "playbook": lease.playbook, "outcome": type(error).__name__, "says": str(error)}
         with suppress(AlreadyRecordedError):
             journal.append(lease.incident, "ended", RESPONDER, body, key=lease.end_key)

@@ -111,16 +111,26 @@ class Responder:
         parameters = {"service": wish.service, "summary": wish.summary, "level": int(wish.level)}
         parameters |= {"incident": wish.incident, "source": wish.source}
         try:
-            flow_run = await self.client.create_flow_run_from_deployment(
-                UUID(self.ids[wish.playbook]),
-                parameters={**parameters, "requester": wish.requester or None},
-                idempotency_key=f"{wish.incident}:{wish.playbook}",
-            )
+            flow_run = await self._create(wish, {**parameters, "requester": wish.requester or None})
         except (httpx.HTTPError, PrefectHTTPStatusError, ObjectNotFound) as error:
             says = type(error).__name__
             raise TransientError(wish.playbook, vendor="prefect", operation="create a run", saw=says) from error
         self._launch(flow_run)
         return str(flow_run.id)
+
+    async def _create(self, wish: Start, parameters: dict[str, Any]) -> FlowRun:
+        key = f"{wish.incident}:{wish.playbook}"
+        for again in (True, False):
+            where = UUID(self.ids[wish.playbook])
+            try:
+                return await self.client.create_flow_run_from_deployment(
+                    where, parameters=parameters, idempotency_key=key
+                )
+            except PrefectHTTPStatusError as error:
+                if not again or error.response.status_code != httpx.codes.NOT_FOUND:
+                    raise
+                await self.register()  # somebody deleted the deployment, or Prefect's database is a new one
+        raise TransientError(wish.playbook, vendor="prefect", operation="create a run", saw="no deployment")
 
     async def work(self) -> None:
         """Start what is scheduled, stop what is cancelled, restart what died; until cancelled itself."""

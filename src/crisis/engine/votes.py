@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 from crisis.domain.clock import utc_now
 from crisis.domain.decision import Decision, Gate, Outcome, fold_gates
+from crisis.domain.incident import ended_runs
 from crisis.domain.person import STRIKES, fold_strikes, locked_until, matching_step
 from crisis.domain.protocol import Protocol
 from crisis.errors import JournalError, ProtocolError
@@ -42,7 +43,9 @@ class RefusedVote:
 
 def open_gates(journal: Journal, incident: str) -> list[Gate]:
     """Return the gates of an incident that still wait for an answer."""
-    return [gate for gate in fold_gates(journal.entries(incident)).values() if gate.decision is None]
+    entries = journal.entries(incident)
+    over = ended_runs(entries)
+    return [gate for gate in fold_gates(entries).values() if gate.decision is None and gate.run not in over]
 
 
 def cast(
@@ -60,10 +63,13 @@ def cast(
     `gate` is the gate as it was shown: an answer to a plan that has changed since is refused.
     """
     moment = now or utc_now()
-    current = fold_gates(journal.entries(gate.incident)).get((gate.run, gate.name))
+    entries = journal.entries(gate.incident)
+    current = fold_gates(entries).get((gate.run, gate.name))
+    if gate.run in ended_runs(entries):
+        current = None  # nothing waits for this answer any more
     refusal = _does_not_fit(current, gate, answer, moment) or _unproved(journal, protocol, gate, answer, moment)
     if refusal is not None or current is None:
-        because = refusal or "there is no such question"
+        because = refusal or "nothing waits for this answer"
         body = {"run": gate.run, "gate": gate.name, "who": answer.who[:60], "because": because, "how": answer.how}
         journal.append(gate.incident, "vote refused", answer.how, body)
         return RefusedVote(because)
@@ -119,7 +125,7 @@ def _nobody(outcome: Outcome) -> str:
 
 def _does_not_fit(current: Gate | None, shown: Gate, answer: Answer, now: datetime) -> str | None:
     if current is None:
-        return "there is no such question"
+        return "nothing waits for this answer"
     known = [choice.name for choice in current.plan.choices] + [NO]
     decided = current.decision.outcome if current.decision is not None else ""
     checks = (
@@ -148,8 +154,10 @@ def _unproved(journal: Journal, protocol: Protocol, gate: Gate, answer: Answer, 
         # One key per person and step: a code is good once, whatever the number of gates, ways and processes.
         key = f"code:{answer.who}:{step}"
         journal.append(_PEOPLE, "code accepted", answer.who, {"incident": gate.incident}, key=key)
-    except AlreadyRecordedError:
-        return _strike(journal, gate, answer, "this code was used already; wait for the next one")
+    except AlreadyRecordedError as used:
+        says = "this code was used already; wait for the next one"
+        # A double click is no guess; the same code at another incident may be one.
+        return says if used.entry.body.get("incident") == gate.incident else _strike(journal, gate, answer, says)
     return None
 
 

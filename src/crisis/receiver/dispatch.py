@@ -3,6 +3,7 @@
 import hashlib
 import logging
 import re
+from collections import Counter
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
@@ -30,6 +31,7 @@ _EPOCH = "1970-01-01T00:00:00Z"
 _FINGERPRINT = re.compile(r"[0-9a-zA-Z_-]{1,64}")
 _LABELS, _LABEL = 64, 500
 _AFTERMATH = timedelta(minutes=5)
+_ALERTS_OF_ONE_CAUSE = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +71,7 @@ def route(protocol: Protocol, sender: str, alert: Alert) -> Start | Ignored:
     if service not in protocol.services:
         return Ignored(f"the alert {_name(alert)} is about {service[:80]}, which is no service of the protocol")
     when = alert.starts_at or parse_time(_EPOCH)
-    seed = f"{sender}|{alert.receiver}|{alert.group_key}|{write_time(when)}|{found.start}"
+    seed = f"{sender}|{alert.receiver}|{alert.group_key}|{write_time(when)}|{found.start}|{service}"
     return Start(found.start, service, alert.summary, incident_id(seed, when), found.level, f"alert:{sender}")
 
 
@@ -86,17 +88,28 @@ def handle(context: Context, delivery: Delivery) -> list[Start]:
     except ValueError as error:
         outcome.ignored.append(f"it cannot be read: {error}")
         alerts = []
+    seen = Counter[str]()
     for alert in alerts:
-        _take(context, delivery, alert, outcome)
+        wish = route(context.protocol, delivery.sender, _dated(alert, delivery))
+        about = wish.because if isinstance(wish, Ignored) else wish.incident
+        seen[about] += 1
+        # A thousand alerts of one group say what the first few say; each costs a look at the journal.
+        if seen[about] <= _ALERTS_OF_ONE_CAUSE:
+            _take(context, delivery, _dated(alert, delivery), wish, outcome)
+    for incident in (name for name in seen if seen[name] > _ALERTS_OF_ONE_CAUSE and name.startswith("INC-")):
+        says = f"{seen[incident] - _ALERTS_OF_ONE_CAUSE} more alerts of the same delivery"
+        if context.journal.head(incident) is not None:
+            _once(context, incident, "note", delivery.sender, {"says": says}, key=f"more:{delivery.delivery}")
     if not outcome.starts:
         _settle(context, delivery, outcome)
     return list(outcome.starts.values())
 
 
-def _take(context: Context, delivery: Delivery, alert: Alert, outcome: _Outcome) -> None:
-    when = alert.starts_at or parse_time(delivery.received)
-    alert = replace(alert, starts_at=when)
-    wish = route(context.protocol, delivery.sender, alert)
+def _dated(alert: Alert, delivery: Delivery) -> Alert:
+    return replace(alert, starts_at=alert.starts_at or parse_time(delivery.received))
+
+
+def _take(context: Context, delivery: Delivery, alert: Alert, wish: Start | Ignored, outcome: _Outcome) -> None:
     if isinstance(wish, Ignored):
         outcome.ignored.append(wish.because)
         return
