@@ -167,12 +167,13 @@ def _sum_up(console: Console, outcome: Outcome, folder: Path, stack: Stack, seco
     console.print(scorecard_table(score, shoppers["failed"], shoppers["turned_away"], shoppers["ok"]))
     run = next((entry.run for entry in outcome.entries if entry.kind == "started"), "")
     here = Path.cwd()
+    crisis = _near(Path(sys.argv[0]).absolute(), here)  # as it was called, so that the line can be pasted
     lines = {
         "Prefect UI": f"{stack.prefect}/runs/flow-run/{run}",
         "incident": f"{stack.receiver}/incidents/{outcome.incident}",
         "timeline": str(_near(folder / "timeline.svg", here)),
         "report": str(_near(folder / "report.md", here)),
-        "verify it": f"crisis verify {outcome.incident} --home {_near(folder.parents[1], here)}",
+        "verify it": f"{crisis} verify {outcome.incident} --home {_near(folder.parents[1], here)}",
         "took": f"{seconds:.0f} s",
     }
     for name, what in lines.items():

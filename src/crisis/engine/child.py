@@ -17,8 +17,10 @@ import httpx
 from prefect import Flow
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.objects import FlowRun, State
+from prefect.events.worker import EventsWorker
 from prefect.exceptions import ParameterBindError, ParameterTypeError, SignatureMismatchError
 from prefect.flow_engine import run_flow
+from prefect.logging.handlers import APILogWorker
 
 from crisis.domain.protocol import Protocol
 from crisis.engine.playbook import PLAYBOOKS, adopted_lease, adopted_protocol, refuse
@@ -62,6 +64,10 @@ def drive(orders: Connection) -> None:
     with get_client(sync_client=True) as client:
         with suppress(httpx.HTTPError):
             client.hello()  # the connection is open before it is needed
+        # So are those of Prefect's two background senders: each loads the certificate store, which holds the
+        # interpreter up for a tenth of a second, and would do so just before containment.
+        APILogWorker.instance()
+        EventsWorker.instance()
         try:
             order: Order = orders.recv()
             threading.Thread(target=_die_with_responder, args=(orders,), name="lifeline", daemon=True).start()

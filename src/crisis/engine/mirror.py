@@ -94,8 +94,7 @@ class PrefectMirror:
         self._work: queue.Queue[Callable[[Any], None] | None] = queue.Queue()
         self._form: Form | None = None
         self._artifacts: dict[str, UUID] = {}
-        self._thread = threading.Thread(target=self._serve, name="prefect mirror", daemon=True)
-        self._thread.start()
+        self._thread: threading.Thread | None = None
 
     def say(self, entry: Entry) -> None:
         """Write an entry to the run's log in the Prefect UI."""
@@ -106,23 +105,32 @@ class PrefectMirror:
 
     def show(self, key: str, kind: str, data: object, description: str = "") -> None:
         """Show an artifact under a key; a `progress` one is updated in place, others get a new version."""
-        self._work.put(lambda client: self._send(client, key, kind, data, description))
+        self._do(lambda client: self._send(client, key, kind, data, description))
 
     def ask(self, form: Form) -> None:
         """Show the run as paused with a form, until `answered`."""
         self._form = form
-        self._work.put(lambda client: self._pause(client, form))
+        self._do(lambda client: self._pause(client, form))
 
     def answered(self) -> None:
         """Show the run as running again and forget the form."""
         form, self._form = self._form, None
         if form is not None:
-            self._work.put(lambda client: self._resume(client, form))
+            self._do(lambda client: self._resume(client, form))
 
     def close(self) -> None:
         """Send what is waiting, for five seconds at most."""
-        self._work.put(None)
-        self._thread.join(timeout=5)
+        if self._thread is not None:
+            self._work.put(None)
+            self._thread.join(timeout=5)
+
+    def _do(self, work: Callable[[Any], None]) -> None:
+        # Started with the first thing to show, not with the run: its client takes a tenth of a second to make, and
+        # containment must not share the interpreter with that.
+        if self._thread is None:
+            self._thread = threading.Thread(target=self._serve, name="prefect mirror", daemon=True)
+            self._thread.start()
+        self._work.put(work)
 
     def _serve(self) -> None:
         import httpx  # noqa: PLC0415
