@@ -23,7 +23,7 @@ from crisis.domain.protocol import GateKind
 from crisis.engine.run import Run, current_run
 from crisis.errors import CrisisError, FencedError, JournalError, TransientError, UnauthorisedError, UnprovenError
 
-__all__ = ["ACTIONS", "RETRIES", "ActionSpec", "action", "attempt", "retry_transient", "step"]
+__all__ = ["ACTIONS", "RETRIES", "ActionSpec", "action", "attempt", "retried", "step"]
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -72,17 +72,7 @@ def action(
         def performed(*args: P.args, **kwargs: P.kwargs) -> Change:
             return _perform(spec, function, _bind(function, args, kwargs))
 
-        as_task = task(
-            name=name,
-            # No tags: Prefect asks its API for a concurrency slot before each tagged task, so the API being slow
-            # or away would hold up a crisis.
-            retries=len(RETRIES),
-            retry_delay_seconds=list(RETRIES),
-            retry_jitter_factor=0.3,
-            retry_condition_fn=retry_transient,
-            cache_policy=NO_CACHE,
-            persist_result=False,
-        )(performed)
+        as_task = retried(performed)
 
         @wraps(function)
         def called(*args: P.args, **kwargs: P.kwargs) -> Change:
@@ -122,8 +112,22 @@ def attempt(work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T | None
         return None
 
 
-def retry_transient(_task: Any, _run: Any, state: Any) -> bool:
-    """Tell Prefect to try again: only after a TransientError."""
+def retried(function: Callable[P, T]) -> Callable[P, T]:
+    """Make a function a Prefect task that is tried again after a TransientError, never cached, never stored."""
+    return task(
+        name=function.__name__,
+        # No tags: Prefect asks its API for a concurrency slot before each tagged task, so the API being slow
+        # or away would hold up a crisis.
+        retries=len(RETRIES),
+        retry_delay_seconds=list(RETRIES),
+        retry_jitter_factor=0.3,
+        retry_condition_fn=_is_transient,
+        cache_policy=NO_CACHE,
+        persist_result=False,
+    )(function)
+
+
+def _is_transient(_task: Any, _run: Any, state: Any) -> bool:
     return isinstance(state.result(raise_on_failure=False), TransientError)
 
 

@@ -5,10 +5,7 @@ from collections.abc import Callable
 from functools import wraps
 from typing import ParamSpec, Protocol, TypeVar
 
-from prefect import task
-from prefect.cache_policies import NO_CACHE
-
-from crisis.engine.action import RETRIES, retry_transient
+from crisis.engine.action import retried
 from crisis.engine.run import current_run
 from crisis.errors import CrisisError
 
@@ -31,15 +28,7 @@ S = TypeVar("S", bound=Says)
 
 def observation(function: Callable[P, S]) -> Callable[P, S]:
     """Make a function a look. What it returns says in one line what it saw."""
-    as_task = task(
-        name=function.__name__,
-        retries=len(RETRIES),
-        retry_delay_seconds=list(RETRIES),
-        retry_jitter_factor=0.3,
-        retry_condition_fn=retry_transient,
-        cache_policy=NO_CACHE,
-        persist_result=False,
-    )(function)
+    as_task = retried(function)
 
     @wraps(function)
     def looked(*args: P.args, **kwargs: P.kwargs) -> S:
