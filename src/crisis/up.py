@@ -7,6 +7,7 @@ import logging
 import os
 import signal
 import socket
+import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from typing import IO
@@ -30,6 +31,8 @@ from crisis.settings import UP_FILE, Settings
 __all__ = ["serve"]
 
 _LOG = logging.getLogger("crisis.up")
+_HELD_EVERY = 5.0
+"""Seconds between two looks at the deliveries that may be the echo of an incident that is over."""
 
 
 async def serve(settings: Settings, *, said: Callable[[str], None]) -> None:
@@ -124,20 +127,25 @@ async def _until_stopped(stopped: asyncio.Event, context: Context, responder: Re
 
 async def _take_in(context: Context, responder: Responder, woken: asyncio.Event) -> None:
     """Start runs from the inbox: woken by the receiver, and by itself each second for what a crash left."""
+    look_again = time.monotonic()
     while True:
         with suppress(TimeoutError):
             await asyncio.wait_for(woken.wait(), timeout=1.0)
         woken.clear()
-        for delivery in _new(context):
+        waiting = _look(context.inbox.new)
+        if time.monotonic() >= look_again:
+            waiting += _look(context.inbox.held)
+            look_again = time.monotonic() + _HELD_EVERY
+        for delivery in waiting:
             try:
                 await _start_from(context, responder, delivery)
             except JournalError as error:
                 _LOG.warning("inbox: %s", error)
 
 
-def _new(context: Context) -> list[Delivery]:
+def _look(look: Callable[[], list[Delivery]]) -> list[Delivery]:
     try:
-        return context.inbox.new()
+        return look()
     except JournalError as error:
         _LOG.warning("inbox: %s", error)
         return []

@@ -3,6 +3,7 @@
 import json
 import logging
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 
@@ -144,24 +145,73 @@ def test_repeat_after_the_end_starts_nothing(context: Context, journal: Journal)
     assert state(context, "d2")[0] == "ignored"
 
 
+RECOVERED = {"run": "r", "playbook": "bad-deploy", "outcome": "recovered"}
+
+
+def later(monkeypatch: pytest.MonkeyPatch, minutes: float) -> None:
+    """Let the dispatcher look at the clock some minutes from now."""
+    monkeypatch.setattr("crisis.receiver.dispatch.utc_now", lambda: utc_now() + timedelta(minutes=minutes))
+
+
 def test_new_flap_after_the_end_starts_again(context: Context, journal: Journal) -> None:
-    """A new start time after the end is a new incident."""
+    """What begins a good while after the end is a new incident."""
     (start,) = handle(context, put(context, delivery()))
-    journal.append(start.incident, "ended", "responder", {"run": "r", "playbook": "bad-deploy", "outcome": "recovered"})
-    flap = {**alert(), "startsAt": write_time(utc_now())}
+    journal.append(start.incident, "ended", "responder", RECOVERED)
+    flap = {**alert(), "startsAt": write_time(utc_now() + timedelta(minutes=2))}
     (again,) = handle(context, put(context, delivery(flap), "d2"))
 
     assert again.incident != start.incident
 
 
-def test_alert_of_the_incident_that_comes_late_joins_it(context: Context, journal: Journal) -> None:
-    """An alert that began before the end, such as one of our own maintenance page, opens nothing new."""
+@pytest.mark.parametrize("began", [timedelta(seconds=-1), timedelta(seconds=5)], ids=["before", "after"])
+def test_alert_around_the_end_is_held(context: Context, journal: Journal, began: timedelta) -> None:
+    """An alert such as one of our own maintenance page opens nothing new, and joins once it has resolved."""
+    (start,) = handle(context, put(context, delivery()))
+    journal.append(start.incident, "ended", "responder", RECOVERED)
+    late = {**alert(journey="login"), "startsAt": write_time(utc_now() + began), "fingerprint": "1dec5b9ccfc77624"}
+    held = put(context, delivery(late), "d2")
+
+    assert handle(context, held) == []
+    assert state(context, "d2")[0] == "held"
+    assert [one.delivery for one in context.inbox.held()] == ["d2"]
+
+    assert handle(context, put(context, delivery({**late, "status": "resolved"}), "d3")) == []
+    assert handle(context, held) == []
+    assert state(context, "d2") == ("joined", f"belongs to {start.incident}")
+    assert kinds(journal, start.incident)[-3:] == ["ended", "alert", "alert"]
+
+
+def test_alert_around_the_end_that_stays_opens_its_own(
+    context: Context, journal: Journal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What still fires minutes after the end was no echo of it, even if the sender never repeats it."""
+    (start,) = handle(context, put(context, delivery()))
+    journal.append(start.incident, "ended", "responder", RECOVERED)
+    stays = {**alert(), "startsAt": write_time(utc_now() + timedelta(seconds=5))}
+    held = put(context, delivery(stays), "d2")
+    handle(context, held)
+
+    later(monkeypatch, 5.9)
+    assert handle(context, held) == []
+    later(monkeypatch, 6.1)
+    (again,) = handle(context, held)
+
+    assert again.incident != start.incident
+    assert handle(context, held) == [again]
+    assert kinds(journal, again.incident) == ["opened", "level", "alert"]
+
+
+def test_alert_after_a_failed_run_is_not_held(
+    context: Context, journal: Journal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Containment stays on after a run that failed, and people know: its alerts are theirs, however long they last."""
     (start,) = handle(context, put(context, delivery()))
     began = write_time(utc_now())
-    journal.append(start.incident, "ended", "responder", {"run": "r", "playbook": "bad-deploy", "outcome": "recovered"})
-    late = {**alert(journey="login"), "startsAt": began, "fingerprint": "1dec5b9ccfc77624"}
+    journal.append(start.incident, "ended", "responder", RECOVERED | {"outcome": "UnprovenError"})
+    late = put(context, delivery({**alert(), "startsAt": began}), "d2")
 
-    assert handle(context, put(context, delivery(late), "d2")) == []
+    later(monkeypatch, 60)
+    assert handle(context, late) == []
     assert state(context, "d2") == ("joined", f"belongs to {start.incident}")
 
 

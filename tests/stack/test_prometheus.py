@@ -97,3 +97,4 @@ def test_a_real_alert_starts_the_playbook(site: Site) -> None:
     assert site.wait_for("alert", "resolved").body["status"] == "resolved"
     started = [entry for entry in site.journal.entries(ended.incident) if entry.kind == "started"]
     assert len(started) == 1
+    assert [name for name in site.journal.incidents() if name.startswith("INC-")] == [ended.incident]

@@ -7,7 +7,10 @@ from datetime import datetime
 from crisis.domain.entry import Entry
 from crisis.domain.level import Level
 
-__all__ = ["Incident", "Measure", "ended_runs", "fold_incident"]
+__all__ = ["RECOVERED", "Incident", "Measure", "ended_runs", "fold_incident"]
+
+RECOVERED = "recovered"
+"""The outcome of a run whose every proof held; every other outcome asks for somebody."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,20 +8,17 @@ from typing import Any, Literal
 from crisis.domain.clock import say_duration
 from crisis.domain.decision import fold_gates
 from crisis.domain.entry import Entry
-from crisis.domain.incident import ended_runs
+from crisis.domain.incident import RECOVERED, ended_runs
 from crisis.domain.level import Level
 from crisis.domain.protocol import Person
 
-__all__ = ["LANES", "RECOVERED", "Lane", "Row", "State", "fold_timeline", "say_name", "say_person", "waiting"]
+__all__ = ["LANES", "Lane", "Row", "State", "fold_timeline", "say_name", "say_person", "waiting"]
 
 Lane = Literal["alert", "responder", "people", "world"]
 State = Literal["ok", "warn", "bad", "wait", "info"]
 
 LANES: dict[Lane, str] = {"alert": "Alerts", "responder": "Responder", "people": "People", "world": "Changes"}
 """The lanes from top to bottom, and what stands in front of them."""
-
-RECOVERED = "recovered"
-"""The outcome of a run whose every proof held; every other outcome asks for somebody."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,6 +19,7 @@ from pydantic import WithJsonSchema
 
 from crisis.domain.change import Change
 from crisis.domain.clock import utc_now
+from crisis.domain.incident import RECOVERED
 from crisis.domain.level import Level
 from crisis.domain.protocol import Protocol
 from crisis.domain.report import write_report
@@ -26,7 +27,7 @@ from crisis.domain.start import incident_id
 from crisis.domain.timeline import fold_timeline
 from crisis.engine.action import attempt
 from crisis.engine.mirror import PrefectMirror
-from crisis.engine.run import RECOVERED, RESPONDER, Run
+from crisis.engine.run import RESPONDER, Run
 from crisis.errors import CrisisError, FencedError, JournalError, ProtocolError
 from crisis.journal.lease import Lease, Leases
 from crisis.journal.store import AlreadyRecordedError, Journal

@@ -22,11 +22,12 @@ from prefect.exceptions import ObjectNotFound, PrefectHTTPStatusError
 from prefect.states import Cancelled, Completed, Crashed, Failed, Scheduled
 
 from crisis.domain.clock import utc_now
+from crisis.domain.incident import RECOVERED
 from crisis.domain.protocol import Protocol
 from crisis.domain.start import Start, incident_id
 from crisis.engine.child import Order, drive, register
 from crisis.engine.deployments import Deployment
-from crisis.engine.run import RECOVERED, RESPONDER
+from crisis.engine.run import RESPONDER
 from crisis.errors import JournalError, ProtocolError, TransientError
 from crisis.journal.lease import Lease, Leases
 from crisis.journal.store import AlreadyRecordedError, Journal

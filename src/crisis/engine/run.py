@@ -17,10 +17,7 @@ from crisis.journal.lease import Lease
 from crisis.journal.store import Journal
 from crisis.settings import Settings
 
-__all__ = ["RECOVERED", "RESPONDER", "Run", "current_run"]
-
-RECOVERED = "recovered"
-"""The outcome of a run whose every proof held."""
+__all__ = ["RESPONDER", "Run", "current_run"]
 
 RESPONDER = "responder"
 """The actor of everything the engine does by itself."""

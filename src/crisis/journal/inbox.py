@@ -10,12 +10,15 @@ from crisis.domain.clock import utc_now, write_time
 from crisis.journal.database import Database
 from crisis.journal.schema import INBOX
 
-__all__ = ["Delivery", "Inbox"]
+__all__ = ["HELD", "Delivery", "Inbox"]
+
+HELD = "held"
+"""The state of a delivery whose alerts may or may not belong to an incident that is over."""
 
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """One message of a sender, as it came in. `state` is `new` until it is `started`, `joined` or `ignored`."""
+    """A message as it came in. `state` is `new` or `held` until it is `started`, `joined` or `ignored`."""
 
     delivery: str
     sender: str
@@ -42,10 +45,12 @@ class Inbox:
             return connection.execute(first).first() is not None
 
     def new(self, limit: int = 100) -> list[Delivery]:
-        """Return the deliveries nobody has settled yet, oldest first."""
-        wanted = select(INBOX).where(INBOX.c.state == "new").order_by(INBOX.c.received).limit(limit)
-        with self.database.reading() as connection:
-            return [_delivery(row) for row in connection.execute(wanted)]
+        """Return the deliveries nobody has looked at yet, oldest first."""
+        return self._waiting("new", limit)
+
+    def held(self, limit: int = 100) -> list[Delivery]:
+        """Return the deliveries that are to be looked at again, oldest first."""
+        return self._waiting(HELD, limit)
 
     def settle(self, delivery: str, state: str, says: str) -> None:
         """Say what became of a delivery."""
@@ -57,6 +62,11 @@ class Inbox:
         with self.database.reading() as connection:
             rows = connection.execute(select(INBOX).order_by(INBOX.c.received.desc()).limit(limit))
             return [_delivery(row) for row in rows]
+
+    def _waiting(self, state: str, limit: int) -> list[Delivery]:
+        wanted = select(INBOX).where(INBOX.c.state == state).order_by(INBOX.c.received).limit(limit)
+        with self.database.reading() as connection:
+            return [_delivery(row) for row in connection.execute(wanted)]
 
 
 def _delivery(row: Row[Any]) -> Delivery:

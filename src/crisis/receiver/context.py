@@ -19,6 +19,7 @@ class Finished:
     head: tuple[int, str] | None
     service: str
     playbook: str
+    outcome: str
     ended_at: datetime
 
 

@@ -10,13 +10,13 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from crisis.domain.clock import parse_time, write_time
+from crisis.domain.clock import parse_time, utc_now, write_time
 from crisis.domain.entry import Entry
-from crisis.domain.incident import fold_incident
+from crisis.domain.incident import RECOVERED, fold_incident
 from crisis.domain.protocol import Protocol
 from crisis.domain.start import Start, incident_id
 from crisis.errors import JournalError
-from crisis.journal.inbox import Delivery
+from crisis.journal.inbox import HELD, Delivery
 from crisis.journal.store import AlreadyRecordedError
 from crisis.receiver.alertmanager import Alert, read
 from crisis.receiver.context import Context, Finished
@@ -30,7 +30,11 @@ _LOG = logging.getLogger(__name__)
 _EPOCH = "1970-01-01T00:00:00Z"
 _FINGERPRINT = re.compile(r"[0-9a-zA-Z_-]{1,64}")
 _LABELS, _LABEL = 64, 500
+_ECHO = timedelta(seconds=60)
+"""How long after an end an alert may still begin for what came before: scrapes, rules and windows lag."""
 _AFTERMATH = timedelta(minutes=5)
+_PATIENCE = _AFTERMATH + timedelta(minutes=1)
+"""How long an echo may take to be resolved. Alertmanager says so after `group_interval`, 5 min unless set."""
 _ALERTS_OF_ONE_CAUSE = 20
 
 
@@ -46,6 +50,7 @@ class _Chain:
     incident: str
     service: str
     playbook: str
+    outcome: str
     ended_at: datetime | None
 
 
@@ -53,6 +58,7 @@ class _Chain:
 class _Outcome:
     starts: dict[str, Start] = field(default_factory=dict)
     joined: list[str] = field(default_factory=list)
+    held: list[str] = field(default_factory=list)
     ignored: list[str] = field(default_factory=list)
 
 
@@ -80,7 +86,8 @@ def handle(context: Context, delivery: Delivery) -> list[Start]:
     Record what a delivery says, and return what is to be started for it.
 
     Handled again after a crash it records nothing twice and returns the same. A delivery that starts nothing
-    is settled here; one with starts is settled by the caller, once they are under way.
+    is settled here; one with starts is settled by the caller, once they are under way. One that looks like the echo
+    of an incident that is over is held, to be handled again until it resolves or lasts too long to be one.
     """
     outcome = _Outcome()
     try:
@@ -142,7 +149,13 @@ def _open(context: Context, delivery: Delivery, alert: Alert, wish: Start) -> No
 def _join(context: Context, delivery: Delivery, alert: Alert, wish: Start, outcome: _Outcome) -> bool:
     chains = [_chain(context, name) for name in context.journal.incidents() if name.startswith("INC-")]
     alike = [one for one in chains if one and (one.service, one.playbook) == (wish.service, wish.playbook)]
-    incident = _open_incident(alike) or _just_ended(alike, delivery, alert)
+    running = next((one.incident for one in reversed(alike) if one.ended_at is None), "")
+    over = None if running else _echoed(alike, delivery, alert)
+    if over is not None and alert.firing and over.outcome == RECOVERED and not _resolved(context, over, alert):
+        if utc_now() > (over.ended_at or utc_now()) + _PATIENCE:
+            return False  # no echo lasts that long
+        outcome.held.append(over.incident)
+    incident = running or (over.incident if over else "")
     if incident:
         _add(context, incident, delivery, alert)
         outcome.joined.append(incident)
@@ -156,7 +169,7 @@ def _chain(context: Context, name: str) -> _Chain | None:
     head = context.journal.head(name)  # a store that is gone altogether is no damaged chain
     known = context.over.get(name)
     if known is not None and known.head == head:
-        return _Chain(name, known.service, known.playbook, known.ended_at)
+        return _Chain(name, known.service, known.playbook, known.outcome, known.ended_at)
     try:
         found = fold_incident(name, context.journal.entries(name))
     except (JournalError, LookupError, TypeError, ValueError) as error:
@@ -166,27 +179,29 @@ def _chain(context: Context, name: str) -> _Chain | None:
         return None
     context.over.pop(name, None)
     if found.ended_at is not None:
-        context.over[name] = Finished(head, found.service, found.playbook, found.ended_at)
-    return _Chain(name, found.service, found.playbook, found.ended_at)
+        context.over[name] = Finished(head, found.service, found.playbook, found.outcome, found.ended_at)
+    return _Chain(name, found.service, found.playbook, found.outcome, found.ended_at)
 
 
-def _open_incident(alike: list[_Chain]) -> str:
-    return next((one.incident for one in reversed(alike) if one.ended_at is None), "")
-
-
-def _just_ended(alike: list[_Chain], delivery: Delivery, alert: Alert) -> str:
+def _echoed(alike: list[_Chain], delivery: Delivery, alert: Alert) -> _Chain | None:
     """
-    Return the incident that is over but explains this alert: it began before the end, and the end is fresh.
+    Return the incident that is over but may explain this alert: it began before the end or just after it.
 
-    Our own maintenance page makes journeys fail, and senders report that late. One that is still firing minutes
-    after the end is a trouble of its own.
+    Our own maintenance page makes journeys fail, and senders report that late. Whether it was an echo shows only
+    when it resolves.
     """
-    ends = [(one.ended_at, one.incident) for one in alike if one.ended_at is not None]
+    ends = [(one.ended_at, one.incident, one) for one in alike if one.ended_at is not None]
     if not ends or alert.starts_at is None:
-        return ""
-    ended_at, incident = max(ends)
+        return None
+    ended_at, _, over = max(ends, key=lambda end: end[:2])
     fresh = parse_time(delivery.received) <= ended_at + _AFTERMATH
-    return incident if fresh and alert.starts_at <= ended_at else ""
+    return over if fresh and alert.starts_at <= ended_at + _ECHO else None
+
+
+def _resolved(context: Context, over: _Chain, alert: Alert) -> bool:
+    """Say whether the sender has said since that the trouble is gone."""
+    wanted = _key(replace(alert, status="resolved"))
+    return any(entry.key == wanted for entry in context.journal.entries(over.incident))
 
 
 def _opened_by(delivery: Delivery, entries: list[Entry]) -> bool:
@@ -197,13 +212,20 @@ def _add(context: Context, incident: str, delivery: Delivery, alert: Alert) -> N
     starts_at = write_time(alert.starts_at or parse_time(delivery.received))
     labels = {name[:_LABEL]: value[:_LABEL] for name, value in sorted(alert.labels.items())[:_LABELS]}
     body = {"sender": delivery.sender, "delivery": delivery.delivery, "status": alert.status, "labels": labels}
-    key = f"alert:{_fingerprint(alert)}:{starts_at}" + ("" if alert.firing else ":resolved")
-    _once(
-        context, incident, "alert", delivery.sender, {**body, "starts_at": starts_at, "summary": alert.summary}, key=key
-    )
+    body |= {"starts_at": starts_at, "summary": alert.summary}
+    _once(context, incident, "alert", delivery.sender, body, key=_key(alert))
+
+
+def _key(alert: Alert) -> str:
+    began = write_time(alert.starts_at) if alert.starts_at else ""
+    return f"alert:{_fingerprint(alert)}:{began}" + ("" if alert.firing else ":resolved")
 
 
 def _settle(context: Context, delivery: Delivery, outcome: _Outcome) -> None:
+    if outcome.held:
+        says = f"may be an echo of {', '.join(dict.fromkeys(outcome.held))}; opens an incident if it does not resolve"
+        context.inbox.settle(delivery.delivery, HELD, says)
+        return
     if outcome.joined:
         says = f"belongs to {', '.join(dict.fromkeys(outcome.joined))}"
         context.inbox.settle(delivery.delivery, "joined", says)

@@ -9,11 +9,11 @@ from fastapi.responses import RedirectResponse
 from crisis.domain.clock import utc_now
 from crisis.domain.decision import fold_gates
 from crisis.domain.entry import Entry
-from crisis.domain.incident import Incident, ended_runs, fold_incident
+from crisis.domain.incident import RECOVERED, Incident, ended_runs, fold_incident
 from crisis.domain.picture import draw_timeline
 from crisis.domain.report import write_report
 from crisis.domain.scorecard import fold_scorecard
-from crisis.domain.timeline import LANES, RECOVERED, fold_timeline, waiting
+from crisis.domain.timeline import LANES, fold_timeline, waiting
 from crisis.receiver.context import Context
 from crisis.receiver.pages import page, plain
 from crisis.receiver.question import find_incident, link_to
