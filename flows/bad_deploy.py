@@ -25,7 +25,7 @@ def bad_deploy(service: ServiceName) -> None:
     start_maintenance(service)
     attempt(notify_stakeholders, service, "down")
 
-    back = carry_out("revert", lambda: plan_revert(service, find_last_known_good(service)), ask_decision_maker)
+    back = carry_out("revert", lambda: plan_revert(service, find_last_known_good(service)), ask_decision_maker)[-1]
     verify_release(service, back.facts["release"])
     verify_recovery(service)
 

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
+from pydantic import SecretStr
 from pydantic_core import PydanticUndefined
 from typer.models import ArgumentInfo, OptionInfo
 
@@ -24,7 +25,14 @@ FOLDER = ROOT / "docs" / "reference"
 _NOTE = "<!-- Written by `make docs` from the code. Change the code, not this page. -->"
 _FACT = re.compile(r"^(Starts|Asks|Proves|Again|Undo|Fails) +(.*)$")
 _FIXED = re.compile(r'"((?:PREFECT_SERVER|DO)_\w+)": "(\w+)"')
-_TYPES = {int: "whole number", float: "number", str: "text", Path: "path", bool: "true or false"}
+_TYPES = {
+    int: "whole number",
+    float: "number",
+    str: "text",
+    SecretStr: "secret text",
+    Path: "path",
+    bool: "true or false",
+}
 
 
 def main() -> None:
@@ -55,7 +63,8 @@ def write_settings() -> str:
     rows = []
     for name, field in Settings.model_fields.items():
         default = "" if field.default in (None, PydanticUndefined) else f"`{field.default}`"
-        rows.append((f"`CRISIS_{name.upper()}`", _type(field.annotation), default, field.description or ""))
+        variable = str(field.validation_alias or f"CRISIS_{name.upper()}")
+        rows.append((f"`{variable}`", _type(field.annotation), default, field.description or ""))
     lines = ["Settings come from the environment. They say where things are; what is to be done stands in"]
     lines += ["[protocol.yaml](protocol.md).", *_table(("variable", "type", "by default", "what"), rows)]
     lines += ["", "Two more variables are read where they stand:", "", "- `PREFECT_API_URL`: the Prefect API to use."]

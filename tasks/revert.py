@@ -216,7 +216,8 @@ def _ways_forward(
             now, wanted = f"main is {head[:10]}", f"main is {tip[:10]}"
             way = step(merge_fix, service=service, commit=tip, onto=head, good=good.commit, now=now, wanted=wanted)
             summary = f"Release {branch}: one changed line, CI passed on {tip[:10]}."
-            offered.append(Choice(name="fix-forward", summary=summary, steps=(way,)))
+            wrote = {name for one in repository.commits(head, tip) for name in (one.author, one.email)}
+            offered.append(Choice(name="fix-forward", summary=summary, steps=(way,), authors=tuple(sorted(wrote))))
     if not offered and not refused:
         refused.append("no fix branch offers a tested one-line fix")
     return tuple(offered), tuple(refused)

@@ -19,6 +19,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     help="Crisis playbooks, proved and rehearsed.",
 )
+people = typer.Typer(no_args_is_help=True, help="Who decides, and how they prove who they are.")
+app.add_typer(people, name="people")
 Incident = Annotated[str, typer.Argument(help="the incident, for example INC-20261124-3f9a2c")]
 Home = Annotated[Path | None, typer.Option(help="folder of the journal; by default $CRISIS_HOME or .crisis")]
 
@@ -71,15 +73,30 @@ def run(
 def decide(
     incident: Incident,
     who: Annotated[str, typer.Option(help="you, as protocol.yaml names you")],
-    answer: Annotated[str, typer.Option(help="the name of a choice, or no")] = "",
-    reason: Annotated[str, typer.Option(help="why")] = "",
+    answer: Annotated[str, typer.Option(help="the name of a choice, change, or no")] = "",
+    reason: Annotated[str, typer.Option(help="why; with change: what should be different")] = "",
     gate: Annotated[str | None, typer.Option(help="which question, where several are open")] = None,
+    *,
+    steps: Annotated[str, typer.Option(help="approve these steps alone, for example 1,3")] = "",
+    glass: Annotated[bool, typer.Option("--glass", help="break the glass: two who may, without the ladder")] = False,
     home: Home = None,
 ) -> None:
     """Show what is asked and decide it; the one-time code is asked for, never given as an argument."""
     from crisis.commands.deciding import decide_at_terminal  # noqa: PLC0415
 
-    decide_at_terminal(_settings(home), incident, who, answer, reason, gate, Console())
+    decide_at_terminal(_settings(home), incident, who, answer, reason, gate, Console(), steps=steps, glass=glass)
+
+
+@app.command()
+def link(
+    name: Annotated[str, typer.Argument(help="who it is for, as protocol.yaml names them")],
+    incident: Annotated[str | None, typer.Option(help="the room to open; by default the list of all")] = None,
+    home: Home = None,
+) -> None:
+    """Print a link that lets a person see incidents for twelve hours; it decides nothing."""
+    from crisis.commands.linking import print_link  # noqa: PLC0415
+
+    print_link(_settings(home), name, incident, Console())
 
 
 @app.command()
@@ -144,12 +161,49 @@ def drill(
     scenario: Annotated[str, typer.Argument(help="which playbook to rehearse")] = "bad-deploy",
     who: Annotated[str, typer.Option(help="`me` to decide in the browser, or `simulated`")] = "simulated",
     hold: Annotated[float | None, typer.Option(help="seconds to keep everything up at the end")] = None,
+    asleep: Annotated[str, typer.Option(help="a decision maker who does not answer: the ladder is rehearsed")] = "",
     home: Home = None,
 ) -> None:
     """Rehearse for real: the sandbox shop breaks, the playbook runs, you get a scorecard."""
     from crisis.commands.drilling import run_drill  # noqa: PLC0415
 
-    run_drill(_settings(home), scenario, who, hold, Console())
+    run_drill(_settings(home), scenario, who, hold, Console(), asleep=asleep)
+
+
+@people.command("enrol")
+def enrol(
+    name: Annotated[str, typer.Argument(help="a person of protocol.yaml")],
+    *,
+    replace: Annotated[bool, typer.Option("--replace", help="make new one-time codes though there are some")] = False,
+    print_secret: Annotated[
+        bool, typer.Option("--print-secret", help="show the secret, where you must store it yourself")
+    ] = False,
+    home: Home = None,
+) -> None:
+    """Let a person enrol: a link for a passkey, good for 15 minutes, and a secret for one-time codes."""
+    from crisis.commands.people import enrol_person  # noqa: PLC0415
+
+    enrol_person(_settings(home), name, replace=replace, print_secret=print_secret, console=Console())
+
+
+@people.command("list")
+def list_proofs(home: Home = None) -> None:
+    """Show who is who, and with what each of them can prove it."""
+    from crisis.commands.people import list_people  # noqa: PLC0415
+
+    list_people(_settings(home), Console())
+
+
+@people.command("remove-passkey")
+def remove_passkey(
+    name: Annotated[str, typer.Argument(help="a person of protocol.yaml")],
+    passkey: Annotated[str, typer.Argument(help="which, as `crisis people list` shows it")],
+    home: Home = None,
+) -> None:
+    """Take a passkey out of force, for good: lost, sold or copied."""
+    from crisis.commands import people as desk  # noqa: PLC0415
+
+    desk.remove_passkey(_settings(home), name, passkey, Console())
 
 
 def _settings(home: Path | None) -> Settings:

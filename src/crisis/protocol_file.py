@@ -19,7 +19,7 @@ from ruamel.yaml.nodes import MappingNode, Node, SequenceNode
 
 from crisis.domain import protocol as words
 from crisis.domain.clock import parse_duration, utc_now
-from crisis.domain.protocol import REFERENCE, Gate, Protocol
+from crisis.domain.protocol import REFERENCE, Gate, Protocol, person_accounts
 from crisis.errors import ProtocolError
 
 __all__ = ["Problem", "ProtocolFileError", "load_protocol", "protocol_schema"]
@@ -36,9 +36,11 @@ _PATTERNS = {
     words.REQUEST: ("no request", "write a method and a path, for example POST /api/checkout"),
     words.REPOSITORY: ("no repository", "write owner/name"),
     words.PATH: ("no path", "begin with a slash"),
+    words.SLACK: ("no Slack member id", "copy it from the person's Slack profile, for example U024BE7LH"),
+    words.WORKSPACE: ("no Slack workspace id", "copy it from the address of Slack in a browser, for example T0123ABCD"),
     words.PHONE: ("not an E.164 number", 'write +, country and number without spaces, in quotes, like "+4930901820"'),
 }
-_KINDS = {"string": "text", "int": "a whole number", "tuple": "a list", "list": "a list"}
+_KINDS = {"datetime": "a date", "string": "text", "int": "a whole number", "tuple": "a list", "list": "a list"}
 
 Where = tuple[str | int, ...]
 Fault = tuple[Where, str, str]  # where it is, what is wrong, how to mend it
@@ -352,7 +354,7 @@ def _broken_rules(data: Any, actions: Collection[str] | None, playbooks: Collect
     yield from _wrong_people(root)
     yield from _unproved_people(root)
     yield from _wrong_levels(root, actions)
-    yield from _wrong_gates(_map(root.get("gates"))) if "gates" in root else ()
+    yield from _wrong_gates(_map(root.get("gates")), actions) if "gates" in root else ()
     yield from _wrong_alerts(root, playbooks)
     yield from _wrong_drills(root, playbooks)
     yield from _literal_secrets(data, ())
@@ -375,6 +377,9 @@ def _wrong_people(root: dict[Any, Any]) -> Faults:
     for level, rule in _map(root.get("levels")).items():
         makers = _list(_map(rule).get("decision_makers"))
         asked += [(("levels", level, "decision_makers", at), who) for at, who in makers]
+        asked += [(("levels", level, "above", at), who) for at, who in _list(_map(rule).get("above"))]
+    glass = _list(_map(root.get("break_glass")).get("people"))
+    asked += [(("break_glass", "people", at), who) for at, who in glass]
     for where, who in asked:
         if isinstance(who, str) and who not in people:
             yield where, f"no such person {who!r}", _pick(who, people)
@@ -383,6 +388,23 @@ def _wrong_people(root: dict[Any, Any]) -> Faults:
         if isinstance(person, dict) and not (person.get("sms") or person.get("call")):
             yield ("stakeholders", at), f"{who} cannot be reached", f"add people.{who}.sms or .call"
     yield from _deputy_loops({who: _map(person).get("deputy") for who, person in people.items()})
+    yield from _one_human_twice(people)
+
+
+def _one_human_twice(people: dict[Any, Any]) -> Faults:
+    """Two entries for one human would be two votes."""
+    owners: dict[str, Any] = {}
+    for who, person in people.items():
+        if not isinstance(who, str) or not isinstance(person, dict):
+            continue
+        accounts = person_accounts(who, {**person, "aliases": [one for _, one in _list(person.get("aliases"))]})
+        proof = _map(person.get("proof")).get("totp")
+        for account in [*accounts, *([f"the proof {proof}"] if isinstance(proof, str) else [])]:
+            if owners.setdefault(account, who) != who:
+                shared = account if account.startswith("the proof ") else f"{account!r}, however it is spelt"
+                wrong = f"the same human as {owners[account]}: both have {shared}"
+                yield ("people", who), wrong, "keep one entry and give the other names as aliases"
+                break
 
 
 def _deputy_loops(deputies: dict[Any, Any]) -> Faults:
@@ -408,12 +430,18 @@ def _unproved_people(root: dict[Any, Any]) -> Faults:
     people = _map(root.get("people"))
     deputies = {who: _map(person).get("deputy") for who, person in people.items()}
     told: set[str] = set()
-    for level, rule in _map(root.get("levels")).items():
-        makers = [who for _, who in _list(_map(rule).get("decision_makers")) if isinstance(who, str) and who in people]
+    deciding = [
+        (f"at level {level}", _list(_map(rule).get(key)))
+        for level, rule in _map(root.get("levels")).items()
+        for key in ("decision_makers", "above")
+    ]
+    deciding.append(("when glass is broken", _list(_map(root.get("break_glass")).get("people"))))
+    for when, listed in deciding:
+        makers = [who for _, who in listed if isinstance(who, str) and who in people]
         for who in (person for maker in makers for person in _chain(maker, deputies)):
             if who not in told and isinstance(people[who], dict) and not people[who].get("proof"):
                 told.add(who)
-                wrong = f"{'decides' if who in makers else 'is a deputy'} at level {level} without a proof of identity"
+                wrong = f"{'decides' if who in makers else 'is a deputy'} {when} without a proof of identity"
                 yield ("people", who), wrong, "add `proof: {totp: env:NAME}`"
 
 
@@ -433,30 +461,43 @@ def _wrong_levels(root: dict[Any, Any], actions: Names) -> Faults:
                 yield ("levels", level, "authorised", at), f"no such action {action!r}", _pick(action, sorted(actions))
 
 
-def _wrong_gates(gates: dict[Any, Any]) -> Faults:
+def _wrong_gates(gates: dict[Any, Any], actions: Names) -> Faults:
     for kind in (each for each in ("contain", "inform", "restore", "destroy") if each not in gates):
         yield ("gates", kind), "missing", "add it: who is asked, for how long, and what silence means"
     destroy = _map(gates.get("destroy"))
     if destroy.get("ask") == "nobody":
         yield ("gates", "destroy", "ask"), "nobody is asked before what cannot be undone", "write `two people`"
-    if destroy.get("silence") == "proceed":
-        yield ("gates", "destroy", "silence"), "silence would destroy what cannot be undone", "write `stop`"
+    if destroy.get("proceed_on_silence"):
+        where = ("gates", "destroy", "proceed_on_silence")
+        yield where, "silence would destroy what cannot be undone", "take it out: silence stops safely"
     for kind, gate in gates.items():
-        yield from _deputy_too_late(kind, _map(gate))
+        yield from _too_late(kind, _map(gate))
+        for action in _map(_map(gate).get("proceed_on_silence")):
+            if actions is not None and action not in actions:
+                place: Where = ("gates", kind, "proceed_on_silence", action)
+                yield place, f"no such action {action!r}", _pick(action, sorted(actions))
 
 
-def _deputy_too_late(kind: str, gate: dict[Any, Any]) -> Faults:
+def _too_late(kind: str, gate: dict[Any, Any]) -> Faults:
+    """Find rungs of the ladder that come after the gate has closed, and so ask nobody."""
     if gate.get("ask") == "nobody":
         return
-    told = {key: gate.get(key, Gate.model_fields[key].default) for key in ("deputy_after", "wait")}
+    rungs = {"deputy_after": "deputies", "above_after": "the level above"}
+    told = {key: gate.get(key, Gate.model_fields[key].default) for key in (*rungs, "wait")}
+    wait = _seconds(told["wait"])
+    for key, whom in rungs.items():
+        after = _seconds(told[key])
+        if after is not None and wait is not None and after >= wait:
+            wrong = f"{whom} would be asked after {told[key]}, when the wait of {told['wait']} is over"
+            place = key if key in gate else "wait"
+            yield ("gates", kind, place), wrong, f"make {key} shorter than wait"
+
+
+def _seconds(text: Any) -> float | None:
     try:
-        late = parse_duration(told["deputy_after"]) >= parse_duration(told["wait"])
-    except (ValueError, OverflowError):
-        return
-    if late:
-        key = "deputy_after" if "deputy_after" in gate else "wait"
-        wrong = f"deputies would be asked after {told['deputy_after']}, when the wait of {told['wait']} is over"
-        yield ("gates", kind, key), wrong, "make deputy_after shorter than wait"
+        return parse_duration(text).total_seconds()
+    except (ValueError, OverflowError, TypeError):
+        return None
 
 
 def _wrong_alerts(root: dict[Any, Any], playbooks: Names) -> Faults:

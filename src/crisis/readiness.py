@@ -19,7 +19,7 @@ from pydantic import SecretStr
 from rich.table import Table
 from rich.text import Text
 
-from crisis.clients import github, switchboard, twilio, vercel, web
+from crisis.clients import github, slack, switchboard, twilio, vercel, web
 from crisis.clients.git.plumbing import Git
 from crisis.domain.clock import say_duration
 from crisis.domain.protocol import (
@@ -31,6 +31,7 @@ from crisis.domain.protocol import (
     Releases,
     Repository,
     Service,
+    Slack,
     Tickets,
     VercelReleases,
 )
@@ -109,6 +110,8 @@ def own_probes(protocol: Protocol) -> list[Check]:
 def vendor_probes(protocol: Protocol) -> list[Check]:
     """List what is tried at the vendors and at the services, from outside."""
     found = [Check("messages", "twilio", partial(_messages, protocol.messages), "look at the account at Twilio")]
+    if protocol.slack is not None:
+        found.append(Check("slack", "slack", partial(_slack, protocol), "check the app at Slack, and its address"))
     for name, service in protocol.services.items():
         found += [
             Check("repository", name, partial(_repository, service.repository), "check its address and credentials"),
@@ -249,6 +252,7 @@ def _deciders(protocol: Protocol, makers: Iterable[str]) -> list[str]:
 def _reach(protocol: Protocol, who: str) -> str:
     person = protocol.people[who]
     ways = [way for way, number in (("SMS", person.sms), ("call", person.call)) if number]
+    ways += ["Slack"] if person.slack and protocol.slack else []
     if not ways:
         raise ProtocolError(who, wanted="a way to reach them", saw="none", then=f"add people.{who}.sms or .call")
     return f"by {' and '.join(ways)}"
@@ -258,7 +262,13 @@ def _proof(protocol: Protocol, who: str) -> str:
     proof = protocol.people[who].proof
     if proof is None:
         raise ProtocolError(who, wanted="a proof of identity", saw="none", then=f"add people.{who}.proof")
-    twins = [name for name, other in protocol.people.items() if name != who and other.proof == proof]
+    if proof.totp is None:
+        return "passkeys alone"
+    twins = [
+        name
+        for name, other in protocol.people.items()
+        if name != who and other.proof and other.proof.totp == proof.totp
+    ]
     if twins:
         then = "give each person a secret of their own"
         raise ProtocolError(who, wanted="a secret nobody shares", saw=f"the one of {twins[0]}", then=then)
@@ -286,7 +296,12 @@ def _gate(protocol: Protocol, gate: Gate) -> str:
         raise ProtocolError("gate", wanted=f"{gate.needed} people who can prove themselves", saw="fewer", then=then)
     closed = [f"{level.value}" for level, people in able.items() if people < gate.needed]
     note = f"; too few people for it at level {', '.join(closed)}" if closed else ""
-    return f"asks {gate.needed}, waits {say_duration(gate.wait)}, silence means {gate.silence}{note}"
+    return f"asks {gate.needed}, waits {say_duration(gate.wait)}, silence {_silence(gate)}{note}"
+
+
+def _silence(gate: Gate) -> str:
+    goes = ", ".join(gate.proceed_on_silence)
+    return f"lets go ahead: {goes}" if goes else "stops safely"
 
 
 def _senders(protocol: Protocol) -> Iterator[Check]:
@@ -307,6 +322,34 @@ def _messages(messages: Messages) -> str:
                 "twilio", wanted="an active account", saw="another state", then="reactivate it at Twilio"
             )
     return "the account is active"
+
+
+def _slack(protocol: Protocol) -> str:
+    place = protocol.slack
+    if place is None:
+        return "not used"
+    with slack.connect(place, timeout=_LIMIT / 2) as app:
+        team, scopes = app.identity()
+    _slack_fits(place, team, scopes)
+    levels = [
+        f"{level.value}" for level, rule in sorted(protocol.levels.items()) if "ask_on_slack" not in rule.authorised
+    ]
+    if levels:
+        then = "add it to `authorised`, or nobody is asked on Slack there"
+        raise ProtocolError(
+            "slack", wanted="ask_on_slack authorised", saw=f"not at level {', '.join(levels)}", then=then
+        )
+    return "the app may open conversations, read its own and post"
+
+
+def _slack_fits(place: Slack, team: str, scopes: tuple[str, ...] | None) -> None:
+    if place.team is not None and team != place.team:
+        then = "mend `team`, or install the app in that workspace"
+        raise ProtocolError("slack", wanted=f"a token of {place.team}", saw="one of another workspace", then=then)
+    missing = [scope for scope in slack.SCOPES if scopes is not None and scope not in scopes]
+    if missing:
+        then = "add them to the app's bot token scopes and install it again"
+        raise ProtocolError("slack", wanted=f"the scopes {', '.join(missing)}", saw="a token without", then=then)
 
 
 def _repository(repository: Repository) -> str:

@@ -3,9 +3,10 @@
 import os
 import secrets
 from functools import cached_property
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 
-from pydantic import Field, SecretStr
+from pydantic import Field, SecretStr, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from crisis.errors import ProtocolError
@@ -15,11 +16,14 @@ __all__ = ["UP_FILE", "Settings", "host_environment", "make_home", "new_token", 
 UP_FILE = "up.json"
 """Where in its home a running `crisis up` says what it serves."""
 
+_KEY_FILE = "signing.key"
+_KEY_LENGTH = 32
+
 
 class Settings(BaseSettings):
     """Where things are. Each field is the environment variable `CRISIS_<FIELD>`."""
 
-    model_config = SettingsConfigDict(env_prefix="CRISIS_", frozen=True)
+    model_config = SettingsConfigDict(env_prefix="CRISIS_", frozen=True, populate_by_name=True)
 
     home: Path = Field(default=Path(".crisis"), description="where journal, clones and Prefect database live")
     project: Path = Field(default=Path(), description="the checkout: flows/, tasks/, prefect.yaml")
@@ -33,6 +37,30 @@ class Settings(BaseSettings):
 
     schedules: bool = Field(default=True, description="whether prefect.yaml's schedules are in force")
     drill: bool = Field(default=False, description="whether everything here is a rehearsal")
+
+    signing_key_text: SecretStr | None = Field(
+        default=None,
+        validation_alias="CRISIS_SIGNING_KEY",
+        description="signs links and sessions, 32 characters or more; by default made once and kept in home",
+    )
+    proxy_header: str | None = Field(
+        default=None,
+        pattern=r"^[A-Za-z0-9-]{1,64}$",
+        description="header in which a proxy that asks for a login says who it is; not believed unless set",
+    )
+    proxy_from: str = Field(
+        default="",
+        validate_default=True,
+        description="addresses that this proxy comes from, for example `10.0.0.5, 10.1.0.0/16`",
+    )
+
+    @field_validator("proxy_from")
+    @classmethod
+    def _goes_with_the_header(cls, value: str, info: ValidationInfo) -> str:
+        _networks(value)
+        if bool(value.strip()) != bool(info.data.get("proxy_header")):
+            raise ValueError("it goes with CRISIS_PROXY_HEADER; set both or neither")
+        return value
 
     @property
     def protocol_file(self) -> Path:
@@ -48,6 +76,30 @@ class Settings(BaseSettings):
     def address(self) -> str:
         """The receiver's address, for links."""
         return (self.public_url or f"http://{self.host}:{self.port}").rstrip("/")
+
+    @cached_property
+    def proxies(self) -> tuple[IPv4Network | IPv6Network, ...]:
+        """The networks that the proxy which asks for a login comes from."""
+        return _networks(self.proxy_from)
+
+    def signing_key(self) -> bytes:
+        """
+        Return the key that signs links, sessions and votes here; the first call makes it where none is set.
+
+        Sign by `crisis.domain.seal`, which keeps purposes apart. Raises ProtocolError when it is missing or too short.
+        """
+        if self.signing_key_text is not None:
+            return _long_enough(self.signing_key_text.get_secret_value(), "CRISIS_SIGNING_KEY")
+        file = self.home / _KEY_FILE
+        try:
+            if not file.exists():
+                make_home(self.home)
+                _make_key(file)
+            return _long_enough(file.read_text(encoding="utf-8"), str(file))
+        except (OSError, UnicodeError) as error:
+            says = getattr(error, "strerror", None) or "no text"
+            then = "mend its mode, or set CRISIS_SIGNING_KEY"
+            raise ProtocolError(str(file), wanted="a readable signing key", saw=says, then=then) from None
 
     @cached_property
     def outside_prefect(self) -> str | None:
@@ -124,6 +176,35 @@ def read_address(address: str) -> str:
 def new_token() -> str:
     """Return a fresh random token."""
     return secrets.token_urlsafe(24)
+
+
+def _networks(text: str) -> tuple[IPv4Network | IPv6Network, ...]:
+    return tuple(ip_network(part.strip()) for part in text.split(",") if part.strip())
+
+
+def _make_key(file: Path) -> None:
+    """Make a key that appears whole or not at all; where two try, the first one's stays."""
+    draft = file.with_name(f"{file.name}.{secrets.token_hex(8)}")
+    with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as new:
+        new.write(secrets.token_bytes(_KEY_LENGTH).hex())
+        new.flush()
+        os.fsync(new.fileno())
+    try:
+        # Unlike a rename, a link never takes the place of a key that somebody already signs with.
+        os.link(draft, file)
+    except FileExistsError:
+        pass
+    finally:
+        draft.unlink()
+
+
+def _long_enough(text: str, where: str) -> bytes:
+    key = text.strip()
+    if len(key) < _KEY_LENGTH:
+        saw = f"{len(key)} characters"
+        then = "put a longer random text there"
+        raise ProtocolError(where, wanted=f"a key of {_KEY_LENGTH} characters or more", saw=saw, then=then)
+    return key.encode()
 
 
 def _from_environment(name: str, reference: str) -> str:

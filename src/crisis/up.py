@@ -85,7 +85,9 @@ async def _prefect(settings: Settings) -> AsyncIterator[str]:
 @asynccontextmanager
 async def _receiver(context: Context) -> AsyncIterator[None]:
     host, port = context.settings.host, context.settings.port
-    config = uvicorn.Config(create_app(context), host=host, port=port, log_level="warning", access_log=False)
+    config = uvicorn.Config(
+        create_app(context), host=host, port=port, log_level="warning", access_log=False, proxy_headers=False
+    )
     server = uvicorn.Server(config)
     # `serve` would take over the signals: ours stop the parts in order, the receiver last.
     serving = asyncio.create_task(server._serve())  # noqa: SLF001
@@ -94,6 +96,7 @@ async def _receiver(context: Context) -> AsyncIterator[None]:
     try:
         yield
     finally:
+        context.stopping.set()  # open rooms would hold the server up
         server.should_exit = True
         await serving
 

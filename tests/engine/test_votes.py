@@ -15,7 +15,8 @@ from crisis.domain.entry import Entry
 from crisis.domain.person import LOCK, STRIKES, fold_strikes, locked_until, matching_step
 from crisis.domain.plan import Plan
 from crisis.domain.protocol import Protocol
-from crisis.engine.votes import Answer, RefusedVote, cast, decide_by_silence, open_gates, settle
+from crisis.engine.booth import Answer, Booth, RefusedVote
+from crisis.engine.votes import cast, decide_by_silence, open_gates, settle
 from crisis.errors import ProtocolError
 from crisis.journal.store import Journal
 from crisis.protocol_file import load_protocol
@@ -24,6 +25,7 @@ from tests.journal.crowd import crowd
 
 SECRETS = {who: pyotp.random_base32() for who in ("ada", "ben", "cleo", "dan")}
 GOOD = "the vote counts"
+KEY = b"k" * 32
 
 
 @pytest.fixture(autouse=True)
@@ -52,6 +54,7 @@ class Room:
 
     def __init__(self, journal: Journal, protocol: Protocol) -> None:
         self.journal, self.protocol = journal, protocol
+        self.booth = Booth(journal, protocol, KEY)
         self.start = utc_now()
         self.steps = count(0)
 
@@ -71,7 +74,7 @@ class Room:
         now = more.pop("now", None) or self.start + timedelta(seconds=30 * next(self.steps))
         code = pyotp.TOTP(SECRETS[who]).at(now) if code is None else code
         said = Answer(who=who, answer=answer, code=code, **more)
-        return cast(self.journal, self.protocol, gate, said, now=now)
+        return cast(self.booth, gate, said, now=now)
 
     def kinds(self, kind: str, chain: str = INCIDENT) -> list[Entry]:
         """Return the entries of a kind."""
@@ -112,12 +115,13 @@ def test_a_no_declines_at_once(room: Room) -> None:
     ("asked", "said", "words"),
     [
         ({}, {"who": "cleo"}, "'cleo' is not asked; asked are: ada, ben"),
+        ({}, {"answer": "change"}, "say in the reason what should be different"),
         ({}, {"who": ""}, "'' is not asked; asked are: ada, ben"),
         ({"people": ["ada", "eve"]}, {"who": "eve"}, "'eve' has no way to prove who they are"),
         ({"requester": "ada"}, {"who": "ada"}, "who started the run cannot approve it"),
-        ({}, {"answer": "maybe"}, "'maybe' is no answer to this; say one of: revert, roll-back, no"),
-        ({}, {"answer": ""}, "'' is no answer to this; say one of: revert, roll-back, no"),
-        ({}, {"answer": "x" * 99}, f"'{'x' * 40}' is no answer to this; say one of: revert, roll-back, no"),
+        ({}, {"answer": "maybe"}, "'maybe' is no answer to this; say one of: revert, roll-back, change, no"),
+        ({}, {"answer": ""}, "'' is no answer to this; say one of: revert, roll-back, change, no"),
+        ({}, {"answer": "x" * 99}, f"'{'x' * 40}' is no answer to this; say one of: revert, roll-back, change, no"),
         ({"wait": -1}, {}, "the time to answer is over"),
         ({}, {"code": "000000x"}, "wrong or outdated code"),
         ({}, {"code": ""}, "wrong or outdated code"),
@@ -273,7 +277,7 @@ def test_silence_after_a_decision_changes_nothing(room: Room) -> None:
     room.answer(gate, "ada")
 
     assert decide_by_silence(room.journal, gate).by == ("ada",)
-    assert settle(room.journal, gate) == decide_by_silence(room.journal, gate)
+    assert settle(room.booth, gate) == decide_by_silence(room.journal, gate)
     assert len(room.kinds("decided")) == 1
 
 
@@ -281,7 +285,17 @@ def voter(room: Room, project: Path, who: str, answer: str) -> list[str]:
     """Return the arguments of a process that answers now."""
     url = room.journal.database.url.render_as_string(hide_password=False)
     code = pyotp.TOTP(SECRETS[who]).at(room.start)
-    return ["vote", url, str(project / "protocol.yaml"), INCIDENT, who, answer, code, room.start.isoformat()]
+    return [
+        "vote",
+        KEY.decode(),
+        url,
+        str(project / "protocol.yaml"),
+        INCIDENT,
+        who,
+        answer,
+        code,
+        room.start.isoformat(),
+    ]
 
 
 def test_of_two_people_who_race_one_decides(room: Room, project: Path) -> None:

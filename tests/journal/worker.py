@@ -85,11 +85,12 @@ def drive(url: str, run: str, epoch: str) -> None:
             say("drives")
 
 
-def vote(url: str, protocol: str, incident: str, who: str, answer: str, code: str, moment: str) -> None:
+def vote(key: str, url: str, protocol: str, incident: str, who: str, answer: str, code: str, moment: str) -> None:
     """Answer at an incident's open gate; say what became of it."""
     from pathlib import Path  # noqa: PLC0415
 
-    from crisis.engine.votes import Answer, RefusedVote, cast, decide_by_silence, open_gates  # noqa: PLC0415
+    from crisis.engine.booth import Answer, Booth, RefusedVote  # noqa: PLC0415
+    from crisis.engine.votes import cast, decide_by_silence, open_gates  # noqa: PLC0415
     from crisis.protocol_file import load_protocol  # noqa: PLC0415
 
     journal, rules = Journal.open(url), load_protocol(Path(protocol))
@@ -99,7 +100,7 @@ def vote(url: str, protocol: str, incident: str, who: str, answer: str, code: st
         say(decide_by_silence(journal, gate).outcome)
         return
     said = Answer(who=who, answer=answer, code=code, how="command line")
-    result = cast(journal, rules, gate, said, now=datetime.fromisoformat(moment))
+    result = cast(Booth(journal, rules, key.encode()), gate, said, now=datetime.fromisoformat(moment))
     if isinstance(result, RefusedVote):
         say("refused:", result.because)
     else:

@@ -18,11 +18,13 @@ from ruamel.yaml import YAML
 from crisis.domain.decision import Decision, Gate
 from crisis.domain.entry import Entry
 from crisis.domain.incident import Incident, fold_incident
-from crisis.engine.votes import Answer, RefusedVote, cast, open_gates
+from crisis.engine.booth import Answer, Booth, RefusedVote
+from crisis.engine.votes import cast, open_gates
 from crisis.errors import CrisisError
 from crisis.journal.store import Journal
 from crisis.protocol_file import load_protocol
 from crisis.sandbox.world import World
+from crisis.settings import Settings
 
 LOOK_AGAIN = 0.02
 PROJECT = Path(__file__).parents[2]
@@ -48,9 +50,9 @@ class Ground:
         with self.protocol_file.open("w", encoding="utf-8") as file:
             yaml.dump(data, file)
 
-    def change_gate(self, **rule: str) -> None:
-        """Edit what protocol.yaml says of the gate before a restoring action."""
-        self.change(lambda protocol: protocol["gates"]["restore"].update(rule))
+    def change_gate(self, **rule: Any) -> None:
+        """Edit what protocol.yaml says of the gate before a restoring action; the level above joins halfway."""
+        self.change(lambda protocol: protocol["gates"].update(restore={"ask": "decision maker", **rule}))
 
     @contextmanager
     def environment(self) -> Iterator[None]:
@@ -89,7 +91,12 @@ class Ground:
         gate = self.question()
         assert gate is not None
         said = Answer(who, answer, code or self.world.one_time_code(who), "as planned", "command line")
-        return cast(self.journal, load_protocol(self.protocol_file), gate, said)
+        return cast(self.booth(), gate, said)
+
+    def booth(self) -> Booth:
+        """Return where the answers of this deployment are taken."""
+        protocol = load_protocol(self.protocol_file)
+        return Booth.of(self.journal, protocol, Settings(home=self.home))
 
     def run(self, **parameters: Any) -> CrisisError | None:
         """Run `bad_deploy` to its end; return the error it ended with, or None."""

@@ -57,9 +57,9 @@ def plan_for(act: Act, commit: str, *, gate: str = "touch") -> Plan:
     return Plan(gate=gate, title="Touch the shop", choices=(way,), takes="1s", on_no="nothing")
 
 
-def tell_nobody(who: str, title: str, page: str, question: int) -> Change:
+def tell_nobody(who: str, title: str, page: str, question: int, mark: str, says: str) -> Change:
     """Leave it to the test to answer."""
-    return Change.none(who, because=f"{title} {page} {question}")
+    return Change.none(who, because=f"{title} {page} {question} {mark} {says}")
 
 
 def test_a_minor_incident_cannot_freeze(calm: Ground) -> None:
@@ -231,12 +231,32 @@ def test_who_starts_a_later_run_cannot_approve_it(calm: Ground, touch: Act) -> N
 
 
 def test_a_requester_nobody_knows_is_refused(calm: Ground) -> None:
-    """Who gives another spelling of their name could approve their own run: the run does not open."""
-    error = calm.run(requester="Ada Okafor", level=3)
+    """Somebody without an entry cannot be told from those who decide: the run does not open."""
+    error = calm.run(requester="Eve", level=3)
 
     assert isinstance(error, ProtocolError)
     assert "ada, ben, cleo, dan" in str(error)
     assert calm.entries() == []
+
+
+@pytest.mark.parametrize("account", ["Ada Okafor", "ADA.OKAFOR", "ada@shop.example", "ada-admin", "+15005550101"])
+def test_a_requester_is_the_human_behind_any_account(calm: Ground, touch: Act, account: str) -> None:
+    """Who starts a run as her other account, or in another spelling, still cannot approve it."""
+    calm.change(authorise("touch_release"))
+
+    def own(service: str) -> None:  # noqa: ARG001
+        from crisis.engine.gate import approve  # noqa: PLC0415 - loads Prefect
+
+        approve(plan_for(touch, "aaa"), tell_nobody)
+
+    calm.meanwhile(calm.question, lambda: calm.says("ada", "go"))
+    calm.meanwhile(lambda: calm.entries("vote refused"), lambda: calm.says("ben", "no"))
+    calm.play_body(own, requester=account)
+
+    assert [entry.body["because"] for entry in calm.entries("vote refused")] == [
+        "who started the run cannot approve it"
+    ]
+    assert [entry.body["by"] for entry in calm.entries("decided")] == [["ben"]]
 
 
 def test_a_fault_in_a_playbook_ends_it(calm: Ground, fall_over: Callable[[str], Change]) -> None:

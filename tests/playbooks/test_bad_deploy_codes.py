@@ -9,8 +9,8 @@ import pyotp
 import pytest
 
 from crisis.domain.decision import Decision
-from crisis.engine.votes import Answer, RefusedVote, cast
-from crisis.protocol_file import load_protocol
+from crisis.engine.booth import Answer, RefusedVote
+from crisis.engine.votes import cast
 from tests.playbooks.conftest import Ground, Nursery, Stage, broken_ground
 
 Said = Decision | RefusedVote | None
@@ -58,7 +58,7 @@ class Examined:
         assert gate is not None
         said = Answer(who, "revert", self.ground.world.one_time_code(who), "sorry", "command line")
         late = gate.deadline + timedelta(seconds=1)
-        return cast(self.ground.journal, load_protocol(self.ground.protocol_file), gate, said, now=late)
+        return cast(self.ground.booth(), gate, said, now=late)
 
 
 def ask_two_of_four(protocol: dict[str, Any]) -> None:
@@ -101,12 +101,12 @@ def test_five_wrong_codes_lock(examined: Examined) -> None:
 
 def test_an_outdated_code_is_refused(examined: Examined) -> None:
     """A code of two minutes ago is not good any more."""
-    assert examined.because("outdated") == "wrong or outdated code"
+    assert examined.because("outdated").startswith("wrong or outdated code; it is ")
 
 
 def test_an_answer_that_was_not_offered_is_refused(examined: Examined) -> None:
     """Only a choice of the plan, or a no, is an answer; the refusal names them."""
-    assert examined.because("unknown answer") == "'reboot' is no answer to this; say one of: revert, no"
+    assert examined.because("unknown answer") == "'reboot' is no answer to this; say one of: revert, change, no"
 
 
 def test_an_answer_after_the_deadline_is_refused(examined: Examined) -> None:

@@ -34,7 +34,7 @@ def test_a_no_leaves_everything_as_it_is(broken: Ground) -> None:
 def test_silence_that_stops_is_recorded_as_silence(broken: Ground) -> None:
     """When nobody answers and silence means stop, nothing is pushed and nobody is said to have said no."""
     head = broken.git("rev-parse", "main")
-    broken.change_gate(wait="1s", deputy_after="900ms", silence="stop")
+    broken.change_gate(wait="1s", deputy_after="900ms")
 
     error = broken.run()
 
@@ -48,7 +48,7 @@ def test_silence_that_stops_is_recorded_as_silence(broken: Ground) -> None:
 
 def test_silence_that_proceeds_is_nobodys_yes(broken: Ground) -> None:
     """When nobody answers and silence means proceed, the revert goes out and no name stands under it."""
-    broken.change_gate(wait="1s", deputy_after="900ms", silence="proceed")
+    broken.change_gate(wait="1s", deputy_after="900ms", proceed_on_silence={"revert_release": [1]})
 
     error = broken.run()
 

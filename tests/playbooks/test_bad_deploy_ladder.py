@@ -14,7 +14,7 @@ def _ladder(protocol: dict[str, Any]) -> None:
     protocol["people"]["ada"]["deputy"] = "ben"
     protocol["people"]["ben"]["deputy"] = "cleo"
     del protocol["people"]["cleo"]["deputy"]
-    protocol["gates"]["restore"] |= {"deputy_after": "1s", "wait": "4s"}
+    protocol["gates"]["restore"] = {"ask": "decision maker", "deputy_after": "1s", "wait": "4s"}
 
 
 def test_a_gate_that_asks_nobody_goes_ahead_on_record(broken: Ground) -> None:

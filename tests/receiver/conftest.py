@@ -19,6 +19,7 @@ from crisis.domain.plan import Plan
 from crisis.domain.protocol import Protocol
 from crisis.journal.inbox import Delivery, Inbox
 from crisis.journal.store import Journal
+from crisis.receiver.access import link_for
 from crisis.receiver.app import create_app
 from crisis.receiver.context import Context
 from crisis.settings import Settings
@@ -58,6 +59,11 @@ class Browser:
             answer = await client.request(method, path, **parts)
             self.cookies.update(client.cookies)
             return answer
+
+    def enter(self, who: str = "ada", incident: str = "") -> httpx.Response:
+        """Open a link of this person's; from then on the browser has a session."""
+        settings = self.context.settings
+        return self.send("GET", link_for(settings, who, incident).removeprefix(settings.address))
 
     def alert(self, raw: bytes | AsyncIterator[bytes], sender: str = "alertmanager", **headers: str) -> httpx.Response:
         """Post a delivery as a sender that proves itself."""
@@ -119,6 +125,14 @@ def browser(context: Context) -> Browser:
     return Browser(context)
 
 
+@pytest.fixture
+def inside(context: Context) -> Browser:
+    """Open a browser whose owner came in by a link of her own."""
+    browser = Browser(context)
+    browser.enter("ada")
+    return browser
+
+
 @dataclass
 class Room:
     """An incident whose decision makers can be asked."""
@@ -147,6 +161,15 @@ def room(journal: Journal) -> Room:
     journal.append(INCIDENT, "level", "responder", {"level": 1, "because": "checkout fails"}, key="level:1")
     journal.append(INCIDENT, "started", "responder", {"run": RUN, "playbook": "bad-deploy", "start": 1})
     return Room(journal)
+
+
+def damage(context: Context, sql: str) -> None:
+    """Change what stands in the store behind the journal's back."""
+    with context.journal.database.writing() as connection:
+        guards = connection.exec_driver_sql("SELECT name FROM sqlite_master WHERE type = 'trigger'").scalars().all()
+        for name in guards:
+            connection.exec_driver_sql(f'DROP TRIGGER "{name}"')
+        connection.exec_driver_sql(sql)
 
 
 def delivered(context: Context) -> list[Delivery]:

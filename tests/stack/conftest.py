@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import pytest
 from ruamel.yaml import YAML
@@ -98,11 +98,23 @@ def environment() -> dict[str, str]:
 
 
 @pytest.fixture
-def site(tmp_path: Path, project: Path, prefect_seed: Path, environment: dict[str, str]) -> Iterator[Site]:
+def edit() -> Callable[[dict[str, Any]], None]:
+    """What protocol.yaml says differently; a test module may say its own."""
+    return lambda _protocol: None
+
+
+@pytest.fixture
+def site(
+    tmp_path: Path,
+    project: Path,
+    prefect_seed: Path,
+    environment: dict[str, str],
+    edit: Callable[[dict[str, Any]], None],
+) -> Iterator[Site]:
     """A stack that is up and waits for alerts."""
     home = tmp_path / "home"
     shutil.copytree(prefect_seed, home / "prefect")
-    protocol = _quick_protocol(project, tmp_path)
+    protocol = _quick_protocol(project, tmp_path, edit)
     with World.start() as world:
         more = {**world.env, "CRISIS_PROTOCOL": str(protocol), "CRISIS_LEASE": "3", **environment}
         journal = Journal.open(f"sqlite:///{home / 'journal.db'}")
@@ -112,12 +124,13 @@ def site(tmp_path: Path, project: Path, prefect_seed: Path, environment: dict[st
         journal.close()
 
 
-def _quick_protocol(project: Path, folder: Path) -> Path:
+def _quick_protocol(project: Path, folder: Path, edit: Callable[[dict[str, Any]], None]) -> Path:
     yaml = YAML(typ="safe")
     data = yaml.load((project / "protocol.yaml").read_text(encoding="utf-8"))
     shop = data["services"]["shop"]
     shop["verify"] = {"passes": 5, "every": "50ms", "p95": "3s", "give_up_after": "20s"}
     del shop["build"]
+    edit(data)
     file = folder / "protocol.yaml"
     with file.open("w", encoding="utf-8") as stream:
         yaml.dump(data, stream)

@@ -4,7 +4,7 @@ import fcntl
 import signal
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
@@ -12,9 +12,11 @@ from typing import NoReturn
 
 from rich.console import Console
 from rich.text import Text
+from ruamel.yaml import YAML
 
 from crisis import sandbox
 from crisis.domain.decision import Gate
+from crisis.domain.entry import Entry
 from crisis.domain.incident import fold_incident
 from crisis.domain.picture import draw_timeline
 from crisis.domain.protocol import Person
@@ -28,6 +30,7 @@ from crisis.errors import ProtocolError, UnprovenError
 from crisis.journal.lease import Leases
 from crisis.journal.store import Journal
 from crisis.protocol_file import load_protocol
+from crisis.receiver.access import link_for
 from crisis.sandbox.world import World
 from crisis.settings import Settings, make_home
 
@@ -35,13 +38,16 @@ __all__ = ["run_drill"]
 
 _SCENARIOS = ("bad-deploy",)
 _HOLD_SECONDS = 20.0
+_DEPUTY_AFTER, _REMIND_EVERY = "8s", "3s"
 _PROTOCOL = Path(sandbox.__file__).with_name("protocol.yaml")
 """The sandbox shop's own protocol: what the user's says is no matter of a drill."""
 
 
-def run_drill(settings: Settings, scenario: str, who: str, hold: float | None, console: Console) -> None:
+def run_drill(
+    settings: Settings, scenario: str, who: str, hold: float | None, console: Console, *, asleep: str = ""
+) -> None:
     """
-    Rehearse a playbook from alert to report.
+    Rehearse a playbook from alert to report. Whoever is `asleep` is the one decision maker, and does not answer.
 
     Raises UnprovenError when the drill did not end in a recovery, ProtocolError when another one runs in this home.
     Everything it started ends with it.
@@ -53,32 +59,58 @@ def run_drill(settings: Settings, scenario: str, who: str, hold: float | None, c
     home = (settings.home / "drill").resolve()
     make_home(home)
     with _alone(home):
-        _drill(home, settings.project, who, hold, console)
+        rules = _rules_with_a_sleeper(home, asleep) if asleep else _PROTOCOL
+        _drill(home, settings.project, who, hold, console, rules, asleep)
 
 
-def _drill(home: Path, project: Path, who: str, hold: float | None, console: Console) -> None:
-    protocol = load_protocol(_PROTOCOL)
+def _rules_with_a_sleeper(home: Path, asleep: str) -> Path:
+    """Write the sandbox's protocol with a ladder short enough to watch, that starts with the sleeper alone."""
+    yaml = YAML(typ="safe")
+    data = yaml.load(_PROTOCOL.read_text(encoding="utf-8"))
+    able = [who for who, person in data["people"].items() if person.get("deputy")]
+    if asleep not in able:
+        wanted = f"somebody with a deputy: {', '.join(able)}"
+        raise ProtocolError(f"--asleep {asleep}", wanted=wanted, saw="another name")
+    data["levels"][1]["decision_makers"] = [asleep]
+    data["gates"]["restore"] |= {"deputy_after": _DEPUTY_AFTER, "remind_every": _REMIND_EVERY}
+    file = home / "protocol.yaml"
+    with file.open("w", encoding="utf-8") as stream:
+        yaml.dump(data, stream)
+    return file
+
+
+def _drill(home: Path, project: Path, who: str, hold: float | None, console: Console, rules: Path, asleep: str) -> None:
+    protocol = load_protocol(rules)
     show = Show(console, protocol.people)
     began = time.monotonic()
     journal = Journal.open(f"sqlite:///{home / 'journal.db'}")
     _abandon(journal)
-    with _ends_in_order(), _ground(home, project, show) as (world, stack):
+    with _ends_in_order(), _ground(home, project, show, rules) as (world, stack):
         show.say(f"the shop    {world.shop_url}")
         show.say(f"Prefect UI  {stack.prefect}")
         show.say("a developer pushes a release that passes its tests and breaks the checkout", "bold")
         show.wait("the release goes out; the prober watches")
+        room = _door(home, stack, next(iter(protocol.people)))
+
+        def follow(entry: Entry) -> None:
+            show.entry(entry)
+            if entry.kind == "opened":
+                show.say(f"follow it    {room(entry.incident)}", "dim")
 
         def ask(gate: Gate, page: str) -> None:
+            if gate.people[-1] == asleep:
+                show.say(f"{say_person(asleep, protocol.people)} is asleep and does not answer", "dim")
+                return
             _ask(gate, page, world, protocol.people, show, mine=who == "me")
 
         def tick(gates: list[Gate]) -> None:
             if who == "me":
                 _tick(gates, world, show)
 
-        outcome = rehearse(world, stack, journal, simulated=who != "me", show=show.entry, ask=ask, tick=tick)
+        outcome = rehearse(world, stack, journal, simulated=who != "me", show=follow, ask=ask, tick=tick, asleep=asleep)
         show.close()
         folder = _leave(home, outcome)
-        _sum_up(console, outcome, folder, stack, time.monotonic() - began)
+        _sum_up(console, outcome, folder, stack, room, time.monotonic() - began)
         _hold(console, _HOLD_SECONDS if hold is None and sys.stdin.isatty() else hold or 0.0)
     journal.close()
     if fold_scorecard(outcome.entries).outcome != "recovered":
@@ -109,10 +141,10 @@ def _abandon(journal: Journal) -> None:
 
 
 @contextmanager
-def _ground(home: Path, project: Path, show: Show) -> Iterator[tuple[World, Stack]]:
+def _ground(home: Path, project: Path, show: Show, rules: Path) -> Iterator[tuple[World, Stack]]:
     show.wait("starting shop, vendors, receiver and Prefect")
     with World.start() as world:
-        environment = {**world.env, "CRISIS_PROTOCOL": str(_PROTOCOL)}
+        environment = {**world.env, "CRISIS_PROTOCOL": str(rules)}
         with Stack(home, environment, project.resolve()) as stack:
             stack.wait()
             yield world, stack
@@ -135,7 +167,7 @@ def _ends_in_order() -> Iterator[None]:
 
 def _ask(gate: Gate, page: str, world: World, people: dict[str, Person], show: Show, *, mine: bool) -> None:
     if not mine:
-        show.say(f"{say_person(gate.people[0], people)} opens {page}", "dim")
+        show.say(f"{say_person(gate.people[-1] if len(gate.rungs) else gate.people[0], people)} opens {page}", "dim")
         return
     who = gate.people[0]
     show.close()
@@ -160,7 +192,15 @@ def _leave(home: Path, outcome: Outcome) -> Path:
     return folder
 
 
-def _sum_up(console: Console, outcome: Outcome, folder: Path, stack: Stack, seconds: float) -> None:
+def _door(home: Path, stack: Stack, who: str) -> Callable[[str], str]:
+    """Give what makes links into this drill's rooms. They are signed by its own key, and so good nowhere else."""
+    settings = Settings(home=home, public_url=stack.receiver, signing_key_text=None)
+    return lambda incident: link_for(settings, who, incident)
+
+
+def _sum_up(
+    console: Console, outcome: Outcome, folder: Path, stack: Stack, room: Callable[[str], str], seconds: float
+) -> None:
     shoppers = outcome.world["shoppers"]
     score = fold_scorecard(outcome.entries)
     console.print()
@@ -170,7 +210,7 @@ def _sum_up(console: Console, outcome: Outcome, folder: Path, stack: Stack, seco
     crisis = _near(Path(sys.argv[0]).absolute(), here)  # as it was called, so that the line can be pasted
     lines = {
         "Prefect UI": f"{stack.prefect}/runs/flow-run/{run}",
-        "incident": f"{stack.receiver}/incidents/{outcome.incident}",
+        "incident": room(outcome.incident),
         "timeline": str(_near(folder / "timeline.svg", here)),
         "report": str(_near(folder / "report.md", here)),
         "verify it": f"{crisis} verify {outcome.incident} --home {_near(folder.parents[1], here)}",

@@ -3,26 +3,42 @@
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Literal
+from typing import Any, Literal
 
 from crisis.domain.clock import parse_time
 from crisis.domain.entry import Entry
+from crisis.domain.level import Level
 from crisis.domain.plan import Plan, Step
 
 __all__ = ["Decision", "Gate", "Outcome", "Vote", "fold_gates"]
 
-Outcome = Literal["approved", "declined", "silence: proceed", "silence: stop"]
+Outcome = Literal["approved", "declined", "change asked", "silence: proceed", "silence: stop"]
 
 
 @dataclass(frozen=True, slots=True)
 class Vote:
-    """One person's answer, by which way, and when."""
+    """
+    One person's answer, by which way, and when.
+
+    `steps` are the numbers of the steps it is good for, from 0, or None for all. `glass` says that it broke glass.
+    `seal` is our mark under the rest, made once the proof of identity was found good.
+    """
 
     who: str
     answer: str
     reason: str
     how: str
     at: str
+    seq: int
+    steps: tuple[int, ...] | None = None
+    glass: bool = False
+    seal: str = ""
+    said: dict[str, Any] = field(default_factory=dict, compare=False)
+
+    @property
+    def time(self) -> datetime:
+        """When it was recorded."""
+        return parse_time(self.at)
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +52,8 @@ class Decision:
     reason: str
     at: str
     seq: int
+    only: tuple[int, ...] | None = None
+    glass: bool = False
 
     @property
     def goes_ahead(self) -> bool:
@@ -44,9 +62,16 @@ class Decision:
 
     @property
     def steps(self) -> tuple[Step, ...]:
-        """The steps of the chosen way; none when nothing may be done."""
+        """The approved steps of the chosen way; none when nothing may be done."""
         choice = self.plan.choice(self.choice) if self.goes_ahead else None
-        return choice.steps if choice is not None else ()
+        if choice is None:
+            return ()
+        return tuple(step for number, step in enumerate(choice.steps) if self.only is None or number in self.only)
+
+    @property
+    def time(self) -> datetime:
+        """When it was recorded."""
+        return parse_time(self.at)
 
 
 @dataclass
@@ -54,8 +79,10 @@ class Gate:
     """
     A question that was asked: the plan in force, who may answer, until when, and what they said.
 
-    `asked_as` is the entry that asked it: the same plan asked again is another question. `asked_last` is when the
-    last people were added to those who may answer.
+    `asked_as` is the entry that asked it: the same plan asked again is another question. `excluded` started the
+    run. `rungs` are the rungs of the ladder that have been asked, `reminded` the number of the last reminder,
+    counted as if each had gone out; `joined` that number when somebody was asked later. `locks_after` is the last
+    entry about people when it was asked, and `signed_by` the fingerprint of the key that its votes are marked with.
     """
 
     incident: str
@@ -63,13 +90,19 @@ class Gate:
     name: str
     plan: Plan
     asked_at: datetime
-    asked_last: datetime
     deadline: datetime
     needed: int
     people: list[str]
     silence: str
     requester: str
     asked_as: int
+    level: Level = Level.CRITICAL
+    excluded: tuple[str, ...] = ()
+    rungs: list[str] = field(default_factory=list)
+    joined: dict[str, int] = field(default_factory=dict)
+    reminded: int = 0
+    locks_after: int = 0
+    signed_by: str = ""
     votes: list[Vote] = field(default_factory=list)
     decision: Decision | None = None
 
@@ -86,44 +119,77 @@ def fold_gates(entries: Iterable[Entry]) -> dict[tuple[str, str], Gate]:
     """
     gates: dict[tuple[str, str], Gate] = {}
     for entry in entries:
-        body = entry.body
-        where = (str(body.get("run", "")), str(body.get("gate", "")))
+        where = (str(entry.body.get("run", "")), str(entry.body.get("gate", "")))
         if entry.kind == "asked":
             gates[where] = _gate_from(entry, where)
-        elif where not in gates or body.get("hash") != gates[where].plan.hash:
-            continue
-        elif entry.kind == "escalated":
-            gates[where].people += [who for who in body["people"] if who not in gates[where].people]
-            gates[where].asked_last = entry.time
-        elif entry.kind == "voted":
-            vote = Vote(entry.actor, body["answer"], body.get("reason", ""), body["how"], entry.at)
-            gates[where].votes.append(vote)
-        elif entry.kind == "decided":
-            gates[where].decision = Decision(
-                gates[where].plan,
-                body["outcome"],
-                body.get("choice", ""),
-                tuple(body["by"]),
-                body["reason"],
-                entry.at,
-                entry.seq,
-            )
+        elif where in gates and entry.body.get("hash") == gates[where].plan.hash:
+            _follow(gates[where], entry)
     return gates
+
+
+def _follow(gate: Gate, entry: Entry) -> None:
+    body = entry.body
+    if body.get("asked_as", gate.asked_as) != gate.asked_as:
+        return  # about the same plan, asked another time
+    if entry.kind == "escalated":
+        for who in body["people"]:
+            if who not in gate.people:
+                gate.people.append(who)
+                gate.joined[who] = gate.reminded
+        gate.rungs.append(str(body.get("rung", "deputies")))
+    elif entry.kind == "reminded":
+        gate.reminded = max(gate.reminded + 1, int(body.get("number", 0)))
+    elif entry.kind == "voted":
+        gate.votes.append(_vote_from(entry))
+    elif entry.kind == "decided" and gate.decision is None:
+        only = body.get("steps")
+        gate.decision = Decision(
+            plan=gate.plan,
+            outcome=body["outcome"],
+            choice=body.get("choice", ""),
+            by=tuple(body["by"]),
+            reason=body["reason"],
+            at=entry.at,
+            seq=entry.seq,
+            only=None if only is None else tuple(only),
+            glass=bool(body.get("glass")),
+        )
+
+
+def _vote_from(entry: Entry) -> Vote:
+    body = entry.body
+    steps = body.get("steps")
+    return Vote(
+        who=entry.actor,
+        answer=body["answer"],
+        reason=body.get("reason", ""),
+        how=body["how"],
+        at=entry.at,
+        seq=entry.seq,
+        steps=None if steps is None else tuple(steps),
+        glass=bool(body.get("glass")),
+        seal=str(body.get("seal", "")),
+        said={name: value for name, value in body.items() if name != "seal"},
+    )
 
 
 def _gate_from(entry: Entry, where: tuple[str, str]) -> Gate:
     body = entry.body
+    requester = str(body.get("requester") or "")
     return Gate(
         incident=entry.incident,
         run=where[0],
         name=where[1],
         plan=Plan.model_validate(body["plan"]),
         asked_at=entry.time,
-        asked_last=entry.time,
         deadline=parse_time(body["deadline"]),
         needed=int(body["needed"]),
         people=list(body["people"]),
         silence=str(body["silence"]),
-        requester=str(body.get("requester") or ""),
+        requester=requester,
         asked_as=entry.seq,
+        level=Level(int(body.get("level", Level.CRITICAL))),
+        signed_by=str(body.get("signed_by", "")),
+        locks_after=int(body.get("locks_after", 0)),
+        excluded=tuple(body.get("excluded") or ([requester] if requester else [])),
     )

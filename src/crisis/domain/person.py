@@ -8,7 +8,10 @@ import pyotp
 from crisis.domain.entry import Entry
 from crisis.errors import ProtocolError
 
-__all__ = ["LOCK", "STRIKES", "fold_strikes", "locked_until", "matching_step"]
+__all__ = ["LOCK", "PEOPLE", "STRIKES", "fold_strikes", "locked_until", "matching_step"]
+
+PEOPLE = "PEOPLE"
+"""The chain that notes what concerns people and no single incident: codes, locks, passkeys."""
 
 STRIKES = 5
 LOCK = timedelta(minutes=15)

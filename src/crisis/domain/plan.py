@@ -3,12 +3,18 @@
 import hashlib
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, field_validator
 
 from crisis.domain.clock import Duration, say_duration
 from crisis.domain.entry import canonical
 
-__all__ = ["Choice", "Plan", "Step"]
+__all__ = ["CHANGE", "NO", "Choice", "Plan", "Step"]
+
+NO = "no"
+"""The answer that stops a plan."""
+
+CHANGE = "change"
+"""The answer that asks for another plan; its reason says what should be different."""
 
 
 class _Frozen(BaseModel):
@@ -27,11 +33,25 @@ class Step(_Frozen):
 
 
 class Choice(_Frozen):
-    """One way to go: a name to answer with, what it means, and its steps."""
+    """
+    One way to go: a name to answer with, what it means, and its steps.
+
+    `severable` says that each step makes sense without the others, so that a part may be approved. `authors` wrote
+    what would be carried out, by whatever name is known of them: they cannot approve it.
+    """
 
     name: str
     summary: str
     steps: tuple[Step, ...]
+    severable: bool = False
+    authors: tuple[str, ...] = ()
+
+    @field_validator("name")
+    @classmethod
+    def _is_no_other_answer(cls, name: str) -> str:
+        if name in (NO, CHANGE):
+            raise ValueError(f"{name!r} means something else at every gate; name the choice otherwise")
+        return name
 
 
 class Plan(_Frozen):

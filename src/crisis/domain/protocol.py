@@ -1,6 +1,8 @@
 """Protocol: services, people, levels, gates and alerts of one company, as protocol.yaml says them."""
 
-from datetime import timedelta
+import unicodedata
+from datetime import UTC, datetime, timedelta
+from functools import cached_property
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
@@ -14,6 +16,8 @@ __all__ = [
     "AlertRoute",
     "AlertSender",
     "Answer",
+    "Away",
+    "BreakGlass",
     "Build",
     "Gate",
     "GateKind",
@@ -27,9 +31,12 @@ __all__ = [
     "Repository",
     "Request",
     "Service",
+    "Slack",
     "Switchboard",
     "Tickets",
     "Verify",
+    "person_accounts",
+    "spelling",
 ]
 
 NAME = r"^[a-z][a-z0-9-]{0,39}$"
@@ -39,6 +46,8 @@ REQUEST = r"^(GET|HEAD|POST|PUT|PATCH|DELETE) /\S*$"
 REPOSITORY = r"^[\w.-]+/[\w.-]+$"
 PATH = r"^/\S*$"
 PHONE = r"^\+[1-9][0-9]{6,14}$"
+SLACK = r"^[UW][A-Z0-9]{2,20}$"
+WORKSPACE = r"^T[A-Z0-9]{2,20}$"
 
 Text = Annotated[str, StringConstraints(min_length=1)]
 Name = Annotated[str, StringConstraints(pattern=NAME)]
@@ -58,6 +67,27 @@ GateKind = Literal["contain", "inform", "restore", "destroy"]
 
 Span = Annotated[Duration, Field(gt=timedelta())]
 """A duration longer than nothing."""
+
+
+def spelling(text: str) -> str:
+    """
+    Return a name without what tells spellings of it apart: case, width, accents' encoding, and separators.
+
+    Compatibility caseless matching: Unicode 16, section 3.13, D146.
+    """
+    folded = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text).casefold())
+    return "".join(sign for sign in folded if sign not in " ._-\u00ad\u200b\u200c\u200d\u2060\ufeff").strip()
+
+
+def person_accounts(who: str, person: dict[str, Any]) -> list[str]:
+    """Return everything one human is known by, spelt alike; not the number to call, which a team may share."""
+    known = [who, person.get("name"), person.get("sms"), person.get("slack")]
+    known += person.get("aliases") or ()
+    return list(dict.fromkeys(spelling(one) for one in known if isinstance(one, str) and spelling(one)))
+
+
+def _utc(moment: datetime) -> datetime:
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
 class _Strict(BaseModel):
@@ -181,7 +211,32 @@ class Service(_Strict):
 class Proof(_Strict):
     """How a person proves who they are."""
 
-    totp: Reference = Field(description="reference to the base32 secret of their one-time codes")
+    totp: Reference | None = Field(default=None, description="reference to the base32 secret of their one-time codes")
+    passkeys: bool = Field(default=True, description="whether a passkey that they enrolled counts too")
+
+    @model_validator(mode="after")
+    def _proves_something(self) -> Self:
+        by_passkey = self.passkeys and "passkeys" in self.model_fields_set
+        if self.totp is None and not by_passkey:
+            raise ValueError("a proof that proves nothing; give totp, or passkeys: true")
+        return self
+
+
+class Away(_Strict):
+    """When somebody cannot be asked. A date without a time is midnight UTC, and `to` is the first day back."""
+
+    since: datetime = Field(alias="from", description="first moment away, for example 2026-12-20")
+    to: datetime = Field(description="first moment back")
+
+    @model_validator(mode="after")
+    def _ends_after_it_begins(self) -> Self:
+        if _utc(self.to) <= _utc(self.since):
+            raise ValueError("an absence that ends before it begins; write from before to")
+        return self
+
+    def covers(self, moment: datetime) -> bool:
+        """Whether this moment falls into the absence."""
+        return _utc(self.since) <= moment < _utc(self.to)
 
 
 class Person(_Strict):
@@ -191,8 +246,15 @@ class Person(_Strict):
     role: Text = Field(description="for example CTO or senior developer")
     sms: Phone | None = Field(default=None, description="mobile number, E.164, in quotes")
     call: Phone | None = Field(default=None, description="number to call, E.164, in quotes")
+    slack: str | None = Field(default=None, pattern=SLACK, description="Slack member id, for example U024BE7LH")
+    aliases: tuple[Text, ...] = Field(default=(), description="their other names and accounts: e-mail, login, nickname")
     proof: Proof | None = Field(default=None, description="how they prove who they are; whoever decides needs one")
     deputy: Name | None = Field(default=None, description="who is asked when they stay silent")
+    away: tuple[Away, ...] = Field(default=(), description="when they cannot be asked; their deputy is, at once")
+
+    def is_away(self, moment: datetime) -> bool:
+        """Whether they are away at this moment."""
+        return any(one.covers(moment) for one in self.away)
 
 
 class LevelRule(_Strict):
@@ -200,21 +262,53 @@ class LevelRule(_Strict):
 
     means: Text = Field(description="what has to be true for this level")
     decision_makers: tuple[Name, ...] = Field(min_length=1, description="people who decide, in the order of asking")
+    above: tuple[Name, ...] = Field(
+        default=(), description="people asked last; by default who decides at the level above"
+    )
     authorised: tuple[str, ...] = Field(min_length=1, description="actions that may run at this level")
 
 
 class Gate(_Strict):
     """Who is asked before an action of this kind, how long, and what silence means."""
 
-    ask: Literal["nobody", "decision maker", "two people"] = Field(description="who must agree")
+    ask: Literal["nobody", "decision maker", "two people", "three people"] = Field(description="who must agree")
     deputy_after: Span = Field(default="3m", validate_default=True, description="silence after which deputies join")
+    above_after: Span | None = Field(
+        default=None, description="silence after which the level above joins; by default halfway to the end"
+    )
+    remind_every: Span = Field(default="2m", validate_default=True, description="time from one reminder to the next")
     wait: Span = Field(default="15m", validate_default=True, description="silence after which the gate closes")
-    silence: Literal["stop", "proceed"] = Field(default="stop", description="what happens when nobody answers")
+    hold: Span = Field(
+        default="30m", validate_default=True, description="how long a process waits; then the run is put aside"
+    )
+    good_for: Span = Field(
+        default="1h", validate_default=True, description="how long after a decision its steps may begin"
+    )
+    proceed_on_silence: dict[str, tuple[Level, ...]] = Field(
+        default={}, description="actions that silence lets go ahead, each with the levels where it does"
+    )
 
     @property
     def needed(self) -> int:
         """How many distinct people must agree."""
-        return {"nobody": 0, "decision maker": 1, "two people": 2}[self.ask]
+        return {"nobody": 0, "decision maker": 1, "two people": 2, "three people": 3}[self.ask]
+
+    @property
+    def above_joins(self) -> timedelta:
+        """The silence after which the level above is asked."""
+        return self.above_after or (self.deputy_after + self.wait) / 2
+
+    def proceeds(self, actions: frozenset[str], level: Level) -> bool:
+        """Whether silence lets all of these actions go ahead at this level."""
+        return bool(actions) and all(level in self.proceed_on_silence.get(action, ()) for action in actions)
+
+
+class BreakGlass(_Strict):
+    """Who may decide together, any two of them, when nobody on the ladder can be reached."""
+
+    people: tuple[Name, ...] = Field(min_length=2, description="any two of these, with their proofs")
+    after: Span = Field(default="10m", validate_default=True, description="silence of the ladder before they may")
+    good_for: Span = Field(default="15m", validate_default=True, description="how long their decision lasts")
 
 
 class Messages(_Strict):
@@ -224,7 +318,24 @@ class Messages(_Strict):
     url: Address = Field(default="https://api.twilio.com", description="address of the API, or `env:NAME`")
     account: Reference = Field(description="reference to the account's SID")
     token: Reference = Field(description="reference to the account's token")
+    token_before: Reference | None = Field(
+        default=None, description="reference to the token before, while it is being rotated: what comes in may bear it"
+    )
     sender: Phone = Field(description="number they come from, E.164, in quotes")
+
+
+class Slack(_Strict):
+    """The Slack app that asks people and takes their answers."""
+
+    url: Address = Field(default="https://slack.com/api", description="address of the API, or `env:NAME`")
+    token: Reference = Field(description="reference to the app's bot token")
+    signing_secret: Reference = Field(description="reference to the secret that Slack signs its requests with")
+    signing_secret_before: Reference | None = Field(
+        default=None, description="reference to the signing secret before, while it is being rotated"
+    )
+    team: str | None = Field(
+        default=None, pattern=WORKSPACE, description="id of the workspace, for example T0123ABCD; others are refused"
+    )
 
 
 class Basic(_Strict):
@@ -282,6 +393,7 @@ class Protocol(_Strict):
     people: dict[Name, Person] = Field(min_length=1, description="who is told or asked, by short name")
     stakeholders: tuple[Name, ...] = Field(default=(), description="people told by SMS, and by call")
     messages: Messages = Field(description="how messages and calls go out")
+    slack: Slack | None = Field(default=None, description="the Slack app that people may decide by")
     levels: dict[Level, LevelRule] = Field(
         description="the Defcon matrix: who decides and what may be done, for 1, 2 and 3",
         json_schema_extra={"propertyNames": {"enum": ["1", "2", "3"]}, "required": ["1", "2", "3"]},
@@ -290,9 +402,24 @@ class Protocol(_Strict):
         description="who is asked before each kind of action: contain, inform, restore, destroy",
         json_schema_extra={"required": ["contain", "inform", "restore", "destroy"]},
     )
+    break_glass: BreakGlass | None = Field(
+        default=None, description="two people who may override an unreachable ladder"
+    )
     alerts: dict[Name, AlertSender] = Field(default={}, description="who may send alerts, by name of the sender")
     law: Law = Field(default=Law(), description="where the company is bound")
     drills: tuple[Drill, ...] = Field(default=(), description="rehearsals, and when")
+
+    @cached_property
+    def _accounts(self) -> dict[str, str]:
+        found: dict[str, str] = {}
+        for who, person in self.people.items():
+            for account in person_accounts(who, person.model_dump()):
+                found.setdefault(account, who)
+        return found
+
+    def person(self, account: str) -> str | None:
+        """Return the short name of the human behind a name, alias, number or account, however it is spelt; or None."""
+        return self._accounts.get(spelling(account))
 
     def level_that_authorises(self, action: str) -> Level | None:
         """Return the mildest level at which an action may run, or None."""

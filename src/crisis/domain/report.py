@@ -105,6 +105,10 @@ def _decided(gate: Gate, protocol: Protocol | None) -> Iterator[str]:
         return
     outcome, choice = gate.decision.outcome, f" `{_cell(gate.decision.choice)}`" if gate.decision.choice else ""
     by = ", ".join(_cell(say_person(who, people)) for who in gate.decision.by)
+    if gate.decision.only is not None:
+        choice += f", step {' and '.join(str(number + 1) for number in gate.decision.only)} alone"
+    if gate.decision.glass:
+        yield "- **Glass was broken:** two people decided without the decision makers, who stayed silent"
     yield f"- **Decision:** {outcome}{choice}{f', by {by}' if by else ''}, at {gate.decision.at}"
 
 

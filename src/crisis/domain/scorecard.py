@@ -24,6 +24,7 @@ class Scorecard:
     first_action: timedelta | None
     maintenance_on: timedelta | None
     asked: timedelta | None
+    deputy_asked: timedelta | None
     decision: timedelta | None
     next_step: timedelta | None
     reverted: timedelta | None
@@ -31,6 +32,7 @@ class Scorecard:
     maintenance_off: timedelta | None
     retries: int
     restarts: int
+    decided_by: str
     outcome: str
     open_measures: tuple[Measure, ...]
 
@@ -40,6 +42,7 @@ class Scorecard:
             ("alert to first action done", self.first_action),
             ("alert to maintenance page on", self.maintenance_on),
             ("alert to decision makers asked", self.asked),
+            ("asked to deputies asked too", self.deputy_asked),
             ("asked to decided", self.decision),
             ("decided to next step begun", self.next_step),
             ("decided to release reverted", self.reverted),
@@ -48,6 +51,9 @@ class Scorecard:
         ]
         said = [(name, "-" if length is None else say_duration(length)) for name, length in times]
         left = ", ".join(f"{measure.action} on {measure.target}" for measure in self.open_measures)
+        if self.deputy_asked is None:
+            said = [(name, value) for name, value in said if "deputies" not in name]
+        said += [("decided by", self.decided_by or "nobody")]
         said += [("tried again", str(self.retries)), ("restarts after a crash", str(self.restarts))]
         return [*said, ("still in force", left or "nothing"), ("outcome", self.outcome or "running")]
 
@@ -65,13 +71,15 @@ def fold_scorecard(entries: Sequence[Entry]) -> Scorecard:
         first_action=_between(alert, _first(entries, lambda e: e.kind == "done")),
         maintenance_on=_between(alert, _first(entries, lambda e: _done(e, "start_maintenance"))),
         asked=_between(alert, first_asked),
+        deputy_asked=_between(asked, _first(entries, lambda e: e.kind == "escalated" and _same_question(e, asked))),
         decision=_between(asked, decided),
         next_step=_between(decided, begun),
         reverted=_between(decided, revert),
         healthy=_between(alert, _first(entries, _proved_healthy)),
         maintenance_off=_between(alert, _first(entries, lambda e: _done(e, "end_maintenance"))),
         retries=sum(entry.kind == "retrying" for entry in entries),
-        restarts=sum(entry.kind == "started" and int(entry.body.get("start", 1)) > 1 for entry in entries),
+        restarts=max(_again(entries) - sum(entry.kind == "put aside" for entry in entries), 0),
+        decided_by=_by(decided),
         outcome=incident.outcome,
         open_measures=tuple(incident.measures),
     )
@@ -86,6 +94,20 @@ def _decision_before(entries: Sequence[Entry], revert: Entry | None) -> Entry | 
 
 def _same_plan(entry: Entry, other: Entry | None) -> bool:
     return other is not None and entry.body.get("hash") == other.body.get("hash") and entry.seq < other.seq
+
+
+def _same_question(entry: Entry, asked: Entry | None) -> bool:
+    return asked is not None and entry.seq > asked.seq and entry.body.get("hash") == asked.body.get("hash")
+
+
+def _again(entries: Sequence[Entry]) -> int:
+    return sum(entry.kind == "started" and int(entry.body.get("start", 1)) > 1 for entry in entries)
+
+
+def _by(decided: Entry | None) -> str:
+    if decided is None:
+        return ""
+    return " and ".join(decided.body["by"]) or str(decided.body["outcome"])
 
 
 def _proved_healthy(entry: Entry) -> bool:

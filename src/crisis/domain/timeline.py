@@ -85,9 +85,17 @@ class _Fold:
         self.open_calls: dict[tuple[str, str], int] = {}
         self.open_gates: dict[tuple[str, str], int] = {}
         self.needed: dict[tuple[str, str], int] = {}
+        self.aside: set[str] = set()
 
     def take(self, entry: Entry) -> None:
         self.first = self.first or entry.time
+        if entry.kind == "started" and entry.run in self.aside:
+            told = _Told("responder", f"Playbook {_text(entry, 'playbook')} took up its question again", "")
+            self.aside.discard(entry.run)
+            self._add(entry, told)
+            return
+        if entry.kind == "put aside":
+            self.aside.add(entry.run)
         if entry.kind == "intended":
             self._begin_call(entry)
         elif entry.kind in ("done", "none", "failed"):
@@ -164,8 +172,15 @@ class _Fold:
 def _outcome(entry: Entry) -> tuple[str, State]:
     outcome, choice, by = _text(entry, "outcome"), _text(entry, "choice"), _list(entry.body.get("by", []))
     reason = f": {_text(entry, 'reason')}" if _text(entry, "reason") else ""
+    part = entry.body.get("steps")
+    if part is not None:
+        choice = f"{choice}: step {' and '.join(str(int(number) + 1) for number in part)} alone"
+    if outcome == "approved" and entry.body.get("glass"):
+        return f"GLASS BROKEN: {by} approved `{choice}` without the decision makers{reason}", "warn"
     if outcome == "approved":
         return f"{by} approved `{choice}`{reason}", "ok"
+    if outcome == "change asked":
+        return f"{by} asked for another plan{reason}", "warn"
     if outcome == "declined":
         return f"{by} said no{reason}", "bad"
     if outcome == "silence: proceed":
@@ -220,6 +235,10 @@ _PLAIN: dict[str, Callable[[Entry], _Told]] = {
     "escalated": lambda e: _Told(
         "people", f"Also asked: {_list(e.body.get('people', []))}", _text(e, "because"), "warn"
     ),
+    "put aside": lambda e: _Told(
+        "people", "Put aside until somebody answers", f"the process is free; it is back by {_text(e, 'until')[:19]} UTC"
+    ),
+    "reminded": lambda e: _Told("people", f"Reminder {e.body.get('number', '')}", "to everybody who has not answered"),
     "voted": lambda e: _Told("people", f"{e.actor} answered `{_text(e, 'answer')}`", _text(e, "reason"), "ok"),
     "vote refused": lambda e: _Told("people", "An answer did not count", _text(e, "because"), "warn"),
     "drifted": lambda e: _Told("people", "The situation changed: asking again", _text(e, "says"), "warn"),

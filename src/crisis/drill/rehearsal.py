@@ -41,10 +41,11 @@ class Outcome:
 
 @dataclass(frozen=True)
 class _People:
-    """Whether decision makers are simulated, how many seconds they read, and what is still open."""
+    """Whether decision makers are simulated, how many seconds they read, who sleeps, and what is still open."""
 
     simulated: bool
     reads: float
+    asleep: str
     open: Callable[[str], list[Gate]]
 
 
@@ -77,22 +78,23 @@ def rehearse(
     show: Callable[[Entry], None],
     ask: Callable[[Gate, str], None],
     reads: float = _READS_SECONDS,
+    asleep: str = "",
     tick: Callable[[list[Gate]], None] = lambda _open: None,
 ) -> Outcome:
     """
     Break the shop with a bad release and follow the incident to its end.
 
     `show` gets each journal entry as it is written. `ask` gets each question with the page that answers it; a
-    simulated decision maker answers by herself. `tick` gets the open questions twenty times a second. Raises
-    UnprovenError when nothing ended within three minutes, or twenty where a person reads.
+    simulated decision maker answers by herself, unless she is `asleep`. `tick` gets the open questions twenty times a
+    second. Raises UnprovenError when nothing ended within three minutes, or twenty where a person reads.
     """
     watch = _Watch(journal, set(journal.incidents()))
-    people = _People(simulated, reads, lambda incident: open_gates(journal, incident))
+    people = _People(simulated, reads, asleep, lambda incident: open_gates(journal, incident))
     world.alert(f"{stack.receiver}/alerts/alertmanager")
     world.shoppers(_SHOPPERS_PER_SECOND)
     broke_at = utc_now()
     world.push_bad_release()
-    asked: set[str] = set()
+    asked: set[tuple[str, bool]] = set()
     seconds = _GIVE_UP_SECONDS if simulated else _READER_SECONDS
     until = time.monotonic() + seconds
     while time.monotonic() < until:
@@ -104,8 +106,9 @@ def rehearse(
         waiting = people.open(watch.incident) if watch.incident else []
         tick(waiting)
         for gate in waiting:
-            if gate.plan.hash not in asked:
-                asked.add(gate.plan.hash)
+            awake = any(who != asleep for who in gate.people)
+            if (gate.plan.hash, awake) not in asked:
+                asked.add((gate.plan.hash, awake))
                 _put(gate, stack, world, people, ask)
         time.sleep(0.05)
     raise UnprovenError("drill", wanted="an end", saw=f"none within {seconds} s", then=f"read {stack.log}")
@@ -114,13 +117,14 @@ def rehearse(
 def _put(gate: Gate, stack: Stack, world: World, people: _People, ask: Callable[[Gate, str], None]) -> None:
     page = f"{stack.receiver}/decide/{gate.incident}/{gate.run}/{gate.name}"
     ask(gate, page)
-    if people.simulated:
+    if people.simulated and any(who != people.asleep for who in gate.people):
         threading.Thread(target=_simulate, args=(gate, page, world, people), name="decision maker", daemon=True).start()
 
 
 def _simulate(gate: Gate, page: str, world: World, people: _People) -> None:
     """Answer as a person would: when the page is away or the code is spent, try again a little later."""
-    who, answer = gate.people[0], gate.plan.choices[0].name
+    who = next(one for one in gate.people if one != people.asleep)
+    answer = gate.plan.choices[0].name
     # Nobody watches the journal at night: she answers when the messages are out, like the one that woke her.
     world.wait_until(lambda state: _told(state, page) >= len(gate.people), seconds=_GIVE_UP_SECONDS)
     reason = "The plan is clear, the good release is known."

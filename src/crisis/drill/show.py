@@ -22,6 +22,8 @@ _MARKS = {
     "seen": ("◉", "cyan"),
     "asked": ("?", "bold yellow"),
     "escalated": ("?", "yellow"),
+    "reminded": ("?", "dim yellow"),
+    "put aside": ("⏸", "dim"),
     "voted": ("✎", "magenta"),
     "decided": ("✔", "bold magenta"),
     "vote refused": ("✘", "red"),
@@ -102,6 +104,9 @@ _WORDS: dict[str, Callable[[Entry], str]] = {
     ),
     "level": lambda entry: f"Level {entry.body['level']}: {entry.body['because']}",
     "asked": lambda entry: f"{entry.body['plan']['title']}? plan {entry.body['hash'][:8]}",
+    "escalated": lambda entry: f"asked too: {', '.join(entry.body['people'])}; {entry.body['because']}",
+    "reminded": lambda entry: f"reminder {entry.body['number']} to whoever has not answered",
+    "put aside": lambda entry: f"put aside until somebody answers, or {entry.body['until'][:16]} UTC",
     "voted": lambda entry: (
         f"says {entry.body['answer']}: {entry.body.get('reason') or 'no reason given'} ({entry.body['how']})"
     ),
@@ -119,6 +124,7 @@ def scorecard_table(score: Scorecard, failed: int, turned_away: int, bought: int
         "alert → first action": score.first_action,
         "alert → maintenance page": score.maintenance_on,
         "alert → decision maker asked": score.asked,
+        **({"asked → deputy asked": score.deputy_asked} if score.deputy_asked is not None else {}),
         "asked → decided": score.decision,
         "decision → next step": score.next_step,
         "decision → revert pushed": score.reverted,
@@ -131,6 +137,7 @@ def scorecard_table(score: Scorecard, failed: int, turned_away: int, bought: int
     table.add_row("users who met an error", str(failed))
     table.add_row("users who met the maintenance page", str(turned_away))
     table.add_row("users who bought", str(bought))
+    table.add_row("decided by", score.decided_by or "nobody")
     table.add_row("steps retried", str(score.retries))
     table.add_row("runs restarted", str(score.restarts))
     table.add_row("still in force", ", ".join(measure.action for measure in score.open_measures) or "nothing")

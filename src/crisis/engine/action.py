@@ -16,14 +16,35 @@ from prefect.context import TaskRunContext
 from pydantic import SecretBytes, SecretStr, TypeAdapter
 
 from crisis.domain.change import Change
-from crisis.domain.decision import fold_gates
+from crisis.domain.clock import utc_now
+from crisis.domain.decision import Gate, fold_gates
 from crisis.domain.entry import canonical
-from crisis.domain.plan import Step
-from crisis.domain.protocol import GateKind
+from crisis.domain.mandate import why_void
+from crisis.domain.plan import Plan, Step
+from crisis.domain.protocol import Gate as Rule
+from crisis.domain.protocol import GateKind, Protocol
 from crisis.engine.run import Run, current_run
-from crisis.errors import CrisisError, FencedError, JournalError, TransientError, UnauthorisedError, UnprovenError
+from crisis.errors import (
+    CrisisError,
+    DriftError,
+    FencedError,
+    JournalError,
+    TransientError,
+    UnauthorisedError,
+    UnprovenError,
+)
 
-__all__ = ["ACTIONS", "RETRIES", "ActionSpec", "action", "attempt", "retried", "step"]
+__all__ = [
+    "ACTIONS",
+    "RETRIES",
+    "ActionSpec",
+    "action",
+    "attempt",
+    "retried",
+    "step",
+    "strictest_rule",
+    "who_is_excluded",
+]
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -155,7 +176,7 @@ def _perform(spec: ActionSpec, function: Callable[..., Change], arguments: dict[
         return Change(target=body["target"], state=state, note=body["note"], facts=body["facts"])
     with _failures_recorded(run, about):
         _check_authority(run, spec, about["target"])
-        _check_decision(run, spec, arguments, about["target"])
+        _check_decision(run, spec, arguments, about)
     _check_repeat(run, spec, call)
     run.record("intended", about)
     began = time.monotonic()
@@ -191,15 +212,55 @@ def _check_authority(run: Run, spec: ActionSpec, target: str) -> None:
     raise UnauthorisedError(f"{spec.name} {target}", wanted="an authorised action", saw=level.title, then=then)
 
 
-def _check_decision(run: Run, spec: ActionSpec, arguments: dict[str, Any], target: str) -> None:
+def strictest_rule(protocol: Protocol, plan: Plan) -> Rule:
+    """Return the strictest of the gates that the plan's steps need, whatever their order."""
+    kinds = {ACTIONS[step.action].kind for choice in plan.choices for step in choice.steps}
+    rules = [protocol.gates[kind] for kind in kinds]
+    return max(rules, key=lambda one: (one.needed, not one.proceed_on_silence, -one.wait))
+
+
+def who_is_excluded(run: Run) -> set[str]:
+    """Return who cannot decide on any plan of a run: who started it, or the incident, by the name of the human."""
+    names = (run.requester, run.state().requester)
+    return {run.protocol.person(name) or name for name in names if name}
+
+
+def _check_decision(run: Run, spec: ActionSpec, arguments: dict[str, Any], about: dict[str, str]) -> None:
+    """
+    Refuse what no decision covers, and what is covered by one that does not hold.
+
+    It counts nothing but the plan, the votes and protocol.yaml: Resume in Prefect, or an entry that says `decided`,
+    proves nothing. DriftError where asking again is all that is needed.
+    """
     if run.protocol.gates[spec.kind].needed == 0:
         return
-    for gate in fold_gates(run.entries()).values():
+    entries = run.entries()
+    begun = any(entry.kind == "intended" and entry.body.get("call") == about["call"] for entry in entries)
+    target = f"{spec.name} {about['target']}"
+    for gate in fold_gates(entries).values():
         steps = gate.decision.steps if gate.run == run.id and gate.decision is not None else ()
-        if any(planned.action == spec.name and planned.arguments == arguments for planned in steps):
+        if not any(planned.action == spec.name and planned.arguments == arguments for planned in steps):
+            continue
+        because = _why_void(run, gate, begun=begun)
+        if because is None:
             return
-    raise UnauthorisedError(
-        f"{spec.name} {target}", wanted="a decision that covers exactly this", saw="none", then="ask for it at a gate"
+        raise DriftError(target, wanted="a decision that holds", saw=because, then="the question is put again")
+    wanted = "a decision that covers exactly this"
+    raise UnauthorisedError(target, wanted=wanted, saw="none", then="ask for it at a gate")
+
+
+def _why_void(run: Run, gate: Gate, *, begun: bool) -> str | None:
+    if gate.decision is None:
+        return "there is none"
+    return why_void(
+        run.protocol,
+        strictest_rule(run.protocol, gate.plan),
+        gate,
+        gate.decision,
+        level=run.state().level,
+        excluded=who_is_excluded(run),
+        is_genuine=lambda vote: run.booth.is_genuine(gate, vote),
+        now=None if begun else utc_now(),
     )
 
 

@@ -18,7 +18,7 @@ from prefect import Flow
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.objects import FlowRun, State
 from prefect.events.worker import EventsWorker
-from prefect.exceptions import ParameterBindError, ParameterTypeError, SignatureMismatchError
+from prefect.exceptions import ParameterBindError, ParameterTypeError, Pause, SignatureMismatchError
 from prefect.flow_engine import run_flow
 from prefect.logging.handlers import APILogWorker
 
@@ -80,7 +80,10 @@ def drive(orders: Connection) -> None:
     # The responder watches for that; a crisis does not wait for it.
     known = known.model_copy(update={"deployment_id": None})
     # Its failure is in the state and in the journal; raising it here would only print it twice.
-    state = run_flow(load_flow(order.entrypoint), flow_run=known, parameters=known.parameters, return_type="state")
+    try:
+        state = run_flow(load_flow(order.entrypoint), flow_run=known, parameters=known.parameters, return_type="state")
+    except Pause:
+        return  # put aside: its lease says so
     ended = state.result(raise_on_failure=False) if isinstance(state, State) else None
     if order.lease is not None and isinstance(ended, _WRONG_PARAMETERS):
         _refuse_parameters(order.lease)

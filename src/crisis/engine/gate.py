@@ -1,74 +1,86 @@
 """Gate: a plan, the people who must decide, and what their silence means. Returns only with a decision on record."""
 
 import time
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable
 from datetime import datetime, timedelta
-from typing import Any
 
 from crisis.domain.change import Change
 from crisis.domain.clock import utc_now, write_time
 from crisis.domain.decision import Decision, Gate, fold_gates
+from crisis.domain.mandate import Ladder, ladder
+from crisis.domain.person import PEOPLE
 from crisis.domain.plan import Plan
 from crisis.domain.protocol import Gate as Rule
-from crisis.domain.protocol import Protocol
-from crisis.engine.action import ACTIONS, attempt
-from crisis.engine.run import Run, current_run
-from crisis.engine.votes import NO, Answer, cast, decide_by_protocol, decide_by_silence, settle
+from crisis.engine.action import ACTIONS, attempt, strictest_rule, who_is_excluded
+from crisis.engine.form import PrefectForm
+from crisis.engine.notices import Tell, news_for
+from crisis.engine.run import ParkedError, Run, current_run
+from crisis.engine.votes import decide_by_protocol, decide_by_silence, settle
 from crisis.errors import DeclinedError, DriftError, ProtocolError, UnprovenError
 
-__all__ = ["Tell", "approve", "carry_out"]
-
-Tell = Callable[[str, str, str, int], Change]
-"""An action that asks one person: who, the plan's title, the decision page, and which question it is."""
+__all__ = ["Tell", "approve", "carry_out", "wishes"]
 
 _LOOK_SECONDS = 0.1
-_PLANS_AT_MOST = 5
+_PLANS_AT_MOST = 12
+"""How often a plan may be made again: because the world moved, or because somebody asked for another."""
 
 
-def carry_out(gate: str, plan_for: Callable[[], Plan], tell: Tell) -> Change:
+def carry_out(gate: str, plan_for: Callable[[], Plan], tell: Tell) -> list[Change]:
     """
-    Plan, ask, and do exactly what was decided; when the world moved meanwhile, plan and ask again.
+    Plan, ask, and do exactly what was decided; when the world moved, or a change is asked for, plan and ask again.
 
-    Returns the change that the last step of the chosen way made. A run that was killed in the middle goes on with
-    the decision it was carrying out.
+    Returns the changes that the approved steps made, in their order. A run that was killed in the middle goes on with
+    the decision it was carrying out, and one that was put aside with the question it had asked.
     Raises DeclinedError on a no or a silence that means stop, and what the actions raise.
     """
     run = current_run()
     for _ in range(_PLANS_AT_MOST):
-        decision = _under_way(run, gate) or approve(plan_for(), tell)
-        try:
-            changes = [ACTIONS[planned.action].run(**planned.arguments) for planned in decision.steps]
-        except DriftError as drift:
-            run.record("drifted", {"gate": gate, "hash": decision.plan.hash, "says": str(drift)})
+        decision = _under_way(run, gate)
+        if decision is None:
+            waiting = _waiting(run, gate)
+            plan = waiting.plan if waiting is not None else _with_history(run, gate, plan_for())
+            decision = _decided(plan, tell)
+        if decision.outcome == "change asked":
             continue
-        return changes[-1]
-    raise UnprovenError(f"gate {gate}", wanted="a world that holds still", saw=f"{_PLANS_AT_MOST} plans overtaken")
+        try:
+            return [ACTIONS[planned.action].run(**planned.arguments) for planned in decision.steps]
+        except DriftError as drift:
+            body = {"gate": gate, "hash": decision.plan.hash, "decided_as": decision.seq, "says": str(drift)}
+            run.record("drifted", body)
+    saw = f"{_PLANS_AT_MOST} plans overtaken or sent back"
+    raise UnprovenError(f"gate {gate}", wanted="a plan that holds", saw=saw, then="talk, then start it again")
 
 
 def approve(plan: Plan, tell: Tell) -> Decision:
     """
     Ask the decision makers and wait for their decision on this very plan.
 
-    Raises DeclinedError when they say no, or when their silence means stop.
+    Raises DeclinedError when they say no or ask for a change, or when their silence means stop.
     """
+    decision = _decided(plan, tell)
+    if decision.goes_ahead:
+        return decision
+    raise _declined(decision)
+
+
+def _decided(plan: Plan, tell: Tell) -> Decision:
     run = current_run()
-    rule = _rule_for(run.protocol, plan)
+    rule = strictest_rule(run.protocol, plan)
     gate = _gate_of(run, plan)
-    if gate is None or _tried_again(run, gate):
+    if gate is None or _must_ask_again(run, gate):
         gate = _ask(run, plan, rule)
     decision = gate.decision or (_wait(run, gate, rule, tell) if gate.needed else decide_by_protocol(run.journal, gate))
     run.mirror.answered()
-    if decision.goes_ahead:
+    if decision.goes_ahead or decision.outcome == "change asked":
         return decision
+    raise _declined(decision)
+
+
+def _declined(decision: Decision) -> DeclinedError:
     who = " and ".join(decision.by) or "silence"
-    raise DeclinedError(plan.title, wanted="a yes", saw=f"{decision.outcome} ({who})", then=plan.on_no)
-
-
-def _rule_for(protocol: Protocol, plan: Plan) -> Rule:
-    kinds = {ACTIONS[step.action].kind for choice in plan.choices for step in choice.steps}
-    # The strictest counts, whatever the order of the set.
-    return max((protocol.gates[kind] for kind in kinds), key=lambda one: (one.needed, one.silence == "stop", -one.wait))
+    return DeclinedError(
+        decision.plan.title, wanted="a yes", saw=f"{decision.outcome} ({who})", then=decision.plan.on_no
+    )
 
 
 def _gate_of(run: Run, plan: Plan) -> Gate | None:
@@ -76,12 +88,49 @@ def _gate_of(run: Run, plan: Plan) -> Gate | None:
     return gate if gate is not None and gate.plan.hash == plan.hash else None
 
 
-def _tried_again(run: Run, gate: Gate) -> bool:
-    """Whether the run ended on a no or on silence, and somebody started it again: then the question is put anew."""
+def _must_ask_again(run: Run, gate: Gate) -> bool:
+    """
+    Whether what was decided on this plan is spent, so that the question is put anew.
+
+    So it is when the run ended on a no or on silence and somebody started it again, and when the decision was found
+    not to carry its steps, such as one that has run out.
+    """
     decision = gate.decision
-    if decision is None or decision.goes_ahead:
+    if decision is None:
         return False
-    return any(entry.kind == "ended" and entry.run == run.id and entry.seq > decision.seq for entry in run.entries())
+    since = [entry for entry in run.entries() if entry.run == run.id and entry.seq > decision.seq]
+    if decision.goes_ahead or decision.outcome == "change asked":
+        return any(entry.kind == "drifted" and entry.body.get("decided_as") == decision.seq for entry in since)
+    return any(entry.kind == "ended" for entry in since)
+
+
+def _waiting(run: Run, name: str) -> Gate | None:
+    """Return the question this run had asked and that nobody has settled: a replay does not plan it again."""
+    gate = fold_gates(run.entries()).get((run.id, name))
+    return gate if gate is not None and gate.decision is None else None
+
+
+def _with_history(run: Run, name: str, plan: Plan) -> Plan:
+    """Put under the plan what people asked to be different and what has moved since it was last asked."""
+    entries = [entry for entry in run.entries() if entry.run == run.id and entry.body.get("gate") == name]
+    asked = [
+        f"asked for by {entry.actor}: {entry.body['reason']}"
+        for entry in entries
+        if entry.kind == "decided" and entry.body["outcome"] == "change asked"
+    ]
+    moved = [f"moved since it was asked: {entry.body['says']}" for entry in entries if entry.kind == "drifted"]
+    return plan.model_copy(update={"notes": (*plan.notes, *asked, *moved)}) if asked or moved else plan
+
+
+def wishes(gate: str) -> list[str]:
+    """Return what people asked to be different at a gate of this run, oldest first: for whoever makes the plan."""
+    run = current_run()
+    return [
+        str(entry.body["reason"])
+        for entry in run.entries()
+        if (entry.run, entry.kind, entry.body.get("gate")) == (run.id, "decided", gate)
+        and entry.body["outcome"] == "change asked"
+    ]
 
 
 def _under_way(run: Run, name: str) -> Decision | None:
@@ -99,123 +148,112 @@ def _under_way(run: Run, name: str) -> Decision | None:
 
 
 def _ask(run: Run, plan: Plan, rule: Rule) -> Gate:
-    state = run.state()
-    started = _starters(run)
-    makers = run.protocol.levels[state.level].decision_makers
-    people = [who for who in makers if who not in started]
-    if len(people) < max(rule.needed, 1):
-        people += _deputies(run.protocol, makers, started)
-    if not people:
-        raise ProtocolError(f"gate {plan.gate}", wanted="somebody to ask", saw="only the one who started the run")
-    run.record(
-        "asked",
-        {
-            "gate": plan.gate,
-            "plan": plan.model_dump(mode="json"),
-            "hash": plan.hash,
-            "people": people,
-            "needed": rule.needed,
-            "deadline": write_time(utc_now() + rule.wait),
-            "deputy_after": rule.deputy_after.total_seconds(),
-            "silence": rule.silence,
-            "requester": run.requester or state.requester,
-        },
-    )
+    level, excluded, now = run.state().level, who_is_excluded(run), utc_now()
+    rungs = ladder(run.protocol, level, rule.needed, now, excluded)
+    glass = run.protocol.break_glass
+    if rule.needed and not rungs.everybody and glass is None:
+        saw = "only who started the run or is away"
+        raise ProtocolError(f"gate {plan.gate}", wanted="somebody to ask", saw=saw)
+    recommended = frozenset(step.action for step in plan.choices[0].steps)
+    body = {
+        "gate": plan.gate,
+        "plan": plan.model_dump(mode="json"),
+        "hash": plan.hash,
+        "people": list(rungs.first),
+        "needed": rule.needed,
+        "level": int(level),
+        "deadline": write_time(now + rule.wait),
+        "deputy_after": rule.deputy_after.total_seconds(),
+        "above_after": rule.above_joins.total_seconds(),
+        "silence": "proceed" if rule.proceeds(recommended, level) else "stop",
+        "requester": run.requester or run.state().requester,
+        "excluded": sorted(excluded),
+        "signed_by": run.booth.fingerprint,
+        "locks_after": (run.journal.head(PEOPLE) or (0, ""))[0],
+    }
+    if glass is not None and rule.needed:
+        body |= {"glass_after": glass.after.total_seconds(), "glass": list(glass.people)}
+    run.record("asked", body)
     return fold_gates(run.entries())[run.id, plan.gate]
-
-
-def _starters(run: Run) -> set[str]:
-    """Return who started the incident or this run: they do not decide on it."""
-    return {run.requester, run.state().requester} - {""}
-
-
-def _deputies(protocol: Protocol, people: Iterable[str], started: set[str]) -> list[str]:
-    found: list[str] = []
-    for who in people:
-        deputy = protocol.people[who].deputy
-        if deputy and deputy not in found and deputy not in people and deputy not in started:
-            found.append(deputy)
-    return found
 
 
 def _wait(run: Run, gate: Gate, rule: Rule, tell: Tell) -> Decision:
     page = f"{run.settings.address}/decide/{run.incident}/{run.id}/{gate.name}"
     run.mirror.show(f"plan-{gate.name}", "markdown", f"{gate.plan.as_markdown()}\n\n[Decide]({page})")
-    run.mirror.ask(_PrefectForm(run, gate, page))
-    told: set[str] = set()
+    run.mirror.ask(PrefectForm(run, gate, page))
+    rungs = ladder(run.protocol, gate.level, gate.needed, gate.asked_at, gate.excluded)
+    told: set[tuple[str, str]] = set()
+    began = time.monotonic()
     while True:
         current = fold_gates(run.entries())[run.id, gate.name]
-        decision = current.decision or settle(run.journal, current)
+        decision = current.decision or settle(run.booth, current)
         if decision is not None:
+            _tell_of_glass(run, current, decision, tell, page)
             return decision
-        if utc_now() > current.deadline:
+        now = utc_now()
+        if now > current.deadline:
             return decide_by_silence(run.journal, current)
-        if _tell_next(current, tell, told, page):
+        _climb(run, current, rule, rungs, now)
+        if _tell_next(run, fold_gates(run.entries())[run.id, gate.name], tell, told, page):
             continue
-        _escalate(run, current, rule, utc_now())
+        if time.monotonic() > began + rule.hold.total_seconds():
+            raise ParkedError(gate.name, min(current.deadline, _next_rung(current, rule, rungs)))
         time.sleep(_LOOK_SECONDS)
 
 
-def _tell_next(gate: Gate, tell: Tell, told: set[str], page: str) -> bool:
-    """Tell one person who does not know yet, then let the caller look again: an answer may be there already."""
-    for who in gate.people:
-        if who not in told:
-            told.add(who)
-            attempt(tell, who, gate.plan.title, page, gate.asked_as)
+def _tell_next(run: Run, gate: Gate, tell: Tell, told: set[tuple[str, str]], page: str) -> bool:
+    """Tell one person one thing they do not know yet; then the caller looks again: an answer may be there already."""
+    for who, news in news_for(run, gate):
+        if (who, news.mark) not in told:
+            told.add((who, news.mark))
+            attempt(tell, who, gate.plan.title, page, gate.asked_as, news.mark, news.says)
             return True
     return False
 
 
-def _escalate(run: Run, gate: Gate, rule: Rule, now: datetime) -> None:
-    if now < gate.asked_last + rule.deputy_after:
+def _tell_of_glass(run: Run, gate: Gate, decision: Decision, tell: Tell, page: str) -> None:
+    """Be loud about broken glass: everybody hears of it, by name, before anything is done."""
+    if not decision.glass:
         return
-    deputies = [who for who in _deputies(run.protocol, gate.people, _starters(run)) if who not in gate.people]
-    if deputies:
-        waited = timedelta(seconds=round((now - gate.asked_at).total_seconds()))
-        body = {"gate": gate.name, "hash": gate.plan.hash, "people": deputies, "because": f"no answer for {waited}"}
-        run.record("escalated", body)
+    names = " and ".join(run.protocol.people[who].name for who in decision.by)
+    says = f"GLASS BROKEN: {names} decided without the decision makers: {decision.choice}."
+    for who, person in run.protocol.people.items():
+        if person.sms or person.call:
+            attempt(tell, who, gate.plan.title, page, gate.asked_as, "glass", says)
 
 
-@dataclass
-class _PrefectForm:
-    """The question as the Prefect UI's resume form. Its answer is a vote like any other."""
+def _climb(run: Run, gate: Gate, rule: Rule, rungs: Ladder, now: datetime) -> None:
+    """Ask the rungs whose time has come, and remind everybody who has not answered."""
+    waited = now - gate.asked_at
+    for name, people, after in _rungs(rule, rungs):
+        fresh = [who for who in people if who not in gate.people]
+        if fresh and name not in gate.rungs and waited >= after:
+            because = f"no answer for {timedelta(seconds=round(waited.total_seconds()))}"
+            body = {"gate": gate.name, "hash": gate.plan.hash, "asked_as": gate.asked_as, "rung": name}
+            run.record("escalated", {**body, "people": fresh, "because": because})
+            return
+    due = gate.reminded
+    while waited >= _reminder(rule, due + 1):
+        due += 1
+    if due > gate.reminded:  # after a long absence of ours one, and not one for each that was missed
+        body = {"gate": gate.name, "hash": gate.plan.hash, "asked_as": gate.asked_as}
+        run.record("reminded", {**body, "number": due})
 
-    run: Run
-    gate: Gate
-    page: str
 
-    @property
-    def key(self) -> str:
-        return f"{self.gate.name}-{self.gate.plan.hash[:12]}"
+def _reminder(rule: Rule, number: int) -> timedelta:
+    """Return when a reminder is due: each wait is twice the one before, so that days do not mean hundreds."""
+    return float(2**number - 1) * rule.remind_every
 
-    @property
-    def description(self) -> str:
-        return f"{self.gate.plan.as_markdown()}\n\nOr decide on [the decision page]({self.page})."
 
-    @property
-    def schema(self) -> dict[str, Any]:
-        answers = [choice.name for choice in self.gate.plan.choices] + [NO]
-        fields = {
-            "decision": {"title": "Decision", "type": "string", "enum": answers, "position": 0},
-            "who": {"title": "Who are you?", "type": "string", "enum": self.gate.people, "position": 1},
-            "code": {
-                "title": "One-time code",
-                "type": "string",
-                "pattern": "^[0-9]{6,8}$",
-                "description": "From your authenticator. Resume without a right code decides nothing.",
-                "position": 2,
-            },
-            "reason": {"title": "Reason", "type": "string", "default": "", "position": 3},
-        }
-        return {"title": "Decision", "type": "object", "properties": fields, "required": ["decision", "who", "code"]}
+def _rungs(rule: Rule, rungs: Ladder) -> list[tuple[str, tuple[str, ...], timedelta]]:
+    asked = [
+        (f"deputies {number}" if number > 1 else "deputies", people, number * rule.deputy_after)
+        for number, people in enumerate(rungs.deputies, 1)
+    ]
+    return [*asked, ("the level above", rungs.above, rule.above_joins)]
 
-    def answer(self, fields: Mapping[str, Any]) -> bool:
-        """Cast the vote; False when it was refused or more people are needed."""
-        said = Answer(
-            who=str(fields.get("who", "")),
-            answer=str(fields.get("decision", "")),
-            code=str(fields.get("code", "")),
-            reason=str(fields.get("reason") or ""),
-            how="Prefect form",
-        )
-        return isinstance(cast(self.run.journal, self.run.protocol, self.gate, said), Decision)
+
+def _next_rung(gate: Gate, rule: Rule, rungs: Ladder) -> datetime:
+    """Return when the ladder goes on: a run that was put aside must be back by then."""
+    asked = [after for name, people, after in _rungs(rule, rungs) if people and name not in gate.rungs]
+    return gate.asked_at + min([*asked, _reminder(rule, gate.reminded + 1)])

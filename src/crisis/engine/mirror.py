@@ -11,7 +11,10 @@ from uuid import UUID
 from crisis.domain.entry import Entry
 from crisis.errors import CrisisError
 
-__all__ = ["Form", "Mirror", "NoMirror", "PrefectMirror"]
+__all__ = ["PUT_ASIDE", "Form", "Mirror", "NoMirror", "PrefectMirror"]
+
+PUT_ASIDE = "Put aside"
+"""How Prefect calls a run that waits for people without a process; not `Suspended`, which is a person's wish."""
 
 _POLL_SECONDS = 0.5
 
@@ -58,6 +61,10 @@ class Mirror(Protocol):
         """Show the run as running again."""
         ...
 
+    def put_aside(self) -> None:
+        """Show the run as waiting without a process; Resume starts one, with what was filled in."""
+        ...
+
     def close(self) -> None:
         """Send what is still waiting, for a few seconds at most."""
         ...
@@ -76,6 +83,9 @@ class NoMirror:
         """Ask nobody."""
 
     def answered(self) -> None:
+        """Do nothing."""
+
+    def put_aside(self) -> None:
         """Do nothing."""
 
     def close(self) -> None:
@@ -110,7 +120,13 @@ class PrefectMirror:
     def ask(self, form: Form) -> None:
         """Show the run as paused with a form, until `answered`."""
         self._form = form
-        self._do(lambda client: self._pause(client, form))
+        self._do(lambda client: self._ask(client, form))
+
+    def put_aside(self) -> None:
+        """Show the run as waiting without a process. Its form stays; Resume makes Prefect schedule the run again."""
+        form, self._form = self._form, None
+        if form is not None:
+            self._do(lambda client: self._pause(client, form, leave=True))
 
     def answered(self) -> None:
         """Show the run as running again and forget the form."""
@@ -160,18 +176,27 @@ class PrefectMirror:
         made = ArtifactCreate(key=key, type=kind, data=data, description=description, flow_run_id=self._run)
         self._artifacts[key] = client.create_artifact(made).id
 
-    def _pause(self, client: Any, form: Form) -> None:
+    def _ask(self, client: Any, form: Form) -> None:
+        # Filled in while no process was there: it is what started this one.
+        fields = self._take_response(client, form)
+        if fields is None or not form.answer(fields):
+            self._pause(client, form)
+
+    def _pause(self, client: Any, form: Form, *, leave: bool = False) -> None:
         from prefect.client.schemas.objects import State  # noqa: PLC0415
         from prefect.input.run_input import keyset_from_base_key  # noqa: PLC0415
         from prefect.states import Paused  # noqa: PLC0415
 
         now = client.read_flow_run(self._run).state
-        if self._form is not form or now is None or not (now.is_running() or now.is_paused()):
+        if (self._form is not form and not leave) or now is None or not (now.is_running() or now.is_paused()):
             return  # answered, or cancelled, in the meantime
         keys = keyset_from_base_key(f"paused-{form.key}")
         self._put_input(client, keys["schema"], form.schema)
         self._put_input(client, keys["description"], form.description)
         state: State[Any] = Paused(timeout_seconds=30 * 86400, pause_key=form.key)
+        if leave:
+            state.name = PUT_ASIDE
+            state.state_details.pause_reschedule = True
         state.state_details.run_input_keyset = {str(name): key for name, key in keys.items()}
         client.set_flow_run_state(self._run, state, force=True)
 

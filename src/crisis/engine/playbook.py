@@ -15,10 +15,11 @@ from uuid import UUID
 
 from prefect import Flow, flow, get_run_logger
 from prefect.context import FlowRunContext
+from prefect.exceptions import Pause
 from pydantic import WithJsonSchema
 
 from crisis.domain.change import Change
-from crisis.domain.clock import utc_now
+from crisis.domain.clock import utc_now, write_time
 from crisis.domain.incident import RECOVERED
 from crisis.domain.level import Level
 from crisis.domain.protocol import Protocol
@@ -27,7 +28,7 @@ from crisis.domain.start import incident_id
 from crisis.domain.timeline import fold_timeline
 from crisis.engine.action import attempt
 from crisis.engine.mirror import PrefectMirror
-from crisis.engine.run import RESPONDER, Run
+from crisis.engine.run import PARKED, RESPONDER, ParkedError, Run
 from crisis.errors import CrisisError, FencedError, JournalError, ProtocolError
 from crisis.journal.lease import Lease, Leases
 from crisis.journal.store import AlreadyRecordedError, Journal
@@ -85,16 +86,11 @@ def playbook(*, escalate: Callable[[str, str], Change]) -> Callable[[Callable[[s
         def run(*args: Any, **kwargs: Any) -> None:
             given = signature.bind(*args, **kwargs).arguments
             service = str(given.pop("service"))
-            with _open(name, service, given, escalate) as opened:
-                try:
-                    body(service)
-                except FencedError:
-                    raise
-                except CrisisError as error:
-                    attempt(escalate, service, str(error))
-                    opened.end(type(error).__name__, str(error), error)
-                    raise
-                opened.end(RECOVERED, "every proof held")
+            try:
+                with _open(name, service, given, escalate) as opened:
+                    _play(body, service, opened, escalate)
+            except ParkedError as parked:
+                raise Pause(str(parked)) from None  # to Prefect's engine: this process is done, the run is not
 
         run.__signature__ = signature  # type: ignore[attr-defined]
         run.__doc__ = _form_text(body)
@@ -105,6 +101,18 @@ def playbook(*, escalate: Callable[[str, str], Change]) -> Callable[[Callable[[s
         return made
 
     return make
+
+
+def _play(body: Callable[[str], None], service: str, opened: "_Opened", escalate: Callable[[str, str], Change]) -> None:
+    try:
+        body(service)
+    except FencedError:
+        raise
+    except CrisisError as error:
+        attempt(escalate, service, str(error))
+        opened.end(type(error).__name__, str(error), error)
+        raise
+    opened.end(RECOVERED, "every proof held")
 
 
 def _signature(body: Callable[[str], None]) -> inspect.Signature:
@@ -138,7 +146,8 @@ def _open(name: str, service: str, given: dict[str, Any], escalate: Callable[[st
     lease = adopted_lease.get() or leases.take(str(flow_run.id), incident, name, holder, os.getpid())
     if lease is None:
         raise FencedError(f"run {flow_run.id}", wanted="a free lease", saw="one in use or ended", then="this one stops")
-    requester = given.get("requester") or ""
+    # Their one name in the record, by whatever account they started it.
+    requester = given["requester"] = protocol.person(given.get("requester") or "") or given.get("requester") or ""
     unknown = _unknown(protocol, service, requester, incident)
     if unknown is not None:
         refuse(journal, leases, lease, unknown)
@@ -165,7 +174,7 @@ def _unknown(protocol: Protocol, service: str, requester: str, incident: str) ->
     if service not in protocol.services:
         known = ", ".join(protocol.services)
         return ProtocolError(f"service {service!r}", wanted=f"one of: {known}", saw="an unknown one")
-    if requester and requester not in protocol.people:
+    if requester and protocol.person(requester) is None:
         known = ", ".join(protocol.people)
         return ProtocolError(f"person {requester!r}", wanted=f"one of: {known}", saw="an unknown one")
     if not _INCIDENT.fullmatch(incident):
@@ -216,11 +225,16 @@ class _Opened:
             says = f"{type(error).__name__} in the playbook; its log has the traceback"
             self._call_people(says)
             self.end("fault", says)
+        if isinstance(error, ParkedError):
+            self.run.record("put aside", {"gate": error.gate, "until": write_time(error.until)})
+            self.run.mirror.put_aside()
         self._over.set()
         self._heart.join()
         self.run.__exit__(kind, error, traceback)
         self._publish()
         self.run.mirror.close()
+        if isinstance(error, ParkedError):
+            self.leases.end(self.run.lease, PARKED)  # last: from here on another process may drive the run
         self.run.journal.close()
 
     def _publish(self) -> None:
@@ -235,6 +249,7 @@ class _Opened:
 
     def _links(self) -> str:
         where = f"{self.run.settings.address}/incidents/{self.run.incident}"
+        # Bare: whoever reads Prefect's UI has proved nothing to us. The page says how to get a link of one's own.
         return f"- [Incident]({where})\n- [Timeline picture]({where}/timeline.svg)\n- [Report]({where}/report.md)\n"
 
     def _beat(self) -> None:

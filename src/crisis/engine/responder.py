@@ -27,7 +27,8 @@ from crisis.domain.protocol import Protocol
 from crisis.domain.start import Start, incident_id
 from crisis.engine.child import Order, drive, register
 from crisis.engine.deployments import Deployment
-from crisis.engine.run import RESPONDER
+from crisis.engine.parked import Parked
+from crisis.engine.run import PARKED, RESPONDER
 from crisis.errors import JournalError, ProtocolError, TransientError
 from crisis.journal.lease import Lease, Leases
 from crisis.journal.store import AlreadyRecordedError, Journal
@@ -77,6 +78,7 @@ class Responder:
         self._spares: list[tuple[ForkServerProcess, Connection]] = []
         self._lifelines: dict[str, Connection] = {}
         self._last_start = -_SPARE_AFTER_SECONDS
+        self._parked = Parked(journal, leases)
 
     def warm(self) -> None:
         """Start the fork server and let it import everything a run needs."""
@@ -267,6 +269,9 @@ class Responder:
         for lease in self.leases.silent():
             with self._alone(lease.run):
                 await self._wake(lease)
+        for lease in self._parked.due():
+            with self._alone(lease.run):
+                await self._restart(lease, again=True)
         for run in list(self._unsettled):
             with self._alone(run):
                 await self._agree(run)
@@ -286,7 +291,7 @@ class Responder:
         if time.monotonic() >= self._not_before.get(lease.run, 0.0):
             await self._restart(lease)
 
-    async def _restart(self, lease: Lease) -> None:
+    async def _restart(self, lease: Lease, *, again: bool = False) -> None:
         try:
             flow_run = await self.client.read_flow_run(UUID(lease.run))
         except ObjectNotFound:
@@ -302,14 +307,17 @@ class Responder:
         if one is None:
             self._close(lease, "lost", "prefect.yaml no longer lists this playbook")
             return
-        if lease.starts >= _STARTS_AT_MOST:
+        if not again and lease.starts - self._parked.times(lease) >= _STARTS_AT_MOST:
             self._close(lease, "crashed", f"its process died {lease.starts} times; a human must look")
             await self.client.set_flow_run_state(flow_run.id, Crashed(), force=True)
             return
-        taken = self.leases.take(lease.run, lease.incident, lease.playbook, self._holder, 0)
+        taken = self.leases.take(lease.run, lease.incident, lease.playbook, self._holder, 0, again=again)
         if taken is None:
             return
-        _LOG.warning("run %s of %s is dead: start %d", lease.run, lease.incident, taken.starts)
+        if again:
+            _LOG.info("run %s of %s goes on: start %d", lease.run, lease.incident, taken.starts)
+        else:
+            _LOG.warning("run %s of %s is dead: start %d", lease.run, lease.incident, taken.starts)
         await self.client.set_flow_run_state(flow_run.id, Scheduled(name="Restarting"), force=True)
         # A first death is an accident and costs no time; one that repeats is waited out, longer each time.
         wait = min(0.25 * 2 ** max(taken.starts - 3, 0), 30.0)
@@ -322,7 +330,7 @@ class Responder:
         if process is not None:
             process.kill()
         lease = self.leases.find(run)
-        if lease is not None and lease.ended is None:
+        if lease is not None and lease.ended in (None, PARKED):
             self._close(lease, "cancelled", "cancelled in Prefect; open measures stay in force")
         await self.client.set_flow_run_state(flow_run.id, Cancelled(), force=True)
 
@@ -345,7 +353,7 @@ class Responder:
     async def _agree(self, run: str) -> None:
         """Let Prefect show how a run ended, when its API was away then or its process was killed."""
         lease = self.leases.find(run)
-        if lease is not None and lease.ended is None:
+        if lease is not None and lease.ended in (None, PARKED):
             return  # it starts again
         try:
             flow_run = await self.client.read_flow_run(UUID(run))

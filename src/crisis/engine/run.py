@@ -5,22 +5,41 @@ from collections import Counter
 from collections.abc import Mapping
 from contextvars import ContextVar
 from dataclasses import dataclass, field
+from datetime import datetime
+from functools import cached_property
 from types import TracebackType
 from typing import Any, Self
 
 from crisis.domain.entry import Entry
 from crisis.domain.incident import Incident, fold_incident
 from crisis.domain.protocol import Protocol
+from crisis.engine.booth import Booth
 from crisis.engine.mirror import Mirror
 from crisis.errors import CrisisError
 from crisis.journal.lease import Lease
 from crisis.journal.store import Journal
 from crisis.settings import Settings
 
-__all__ = ["RESPONDER", "Run", "current_run"]
+__all__ = ["PARKED", "RESPONDER", "ParkedError", "Run", "current_run"]
 
 RESPONDER = "responder"
 """The actor of everything the engine does by itself."""
+
+PARKED = "put aside"
+"""How a lease says that its run waits for people, without a process."""
+
+
+class ParkedError(BaseException):
+    """
+    The run has nothing to do before somebody answers, or the ladder goes on: its process can go.
+
+    No CrisisError and no Exception: a playbook cannot catch it by mistake.
+    """
+
+    def __init__(self, gate: str, until: datetime) -> None:
+        super().__init__(f"waits at the gate {gate}")
+        self.gate, self.until = gate, until
+
 
 _current: ContextVar["Run"] = ContextVar("crisis_run")
 
@@ -68,6 +87,11 @@ class Run:
     def entries(self) -> list[Entry]:
         """Return all entries of the incident so far."""
         return self.journal.entries(self.incident)
+
+    @cached_property
+    def booth(self) -> Booth:
+        """Where the answers to this run's questions are taken, and votes are told from forgeries."""
+        return Booth.of(self.journal, self.protocol, self.settings)
 
     def state(self) -> Incident:
         """Return the incident as its entries tell it."""

@@ -1,44 +1,27 @@
-"""Votes: one check for every way to decide. The page, the command line and Prefect's form all end here."""
+"""Votes: one check for every way to decide. The page, the command line, Prefect's form and messages all end here."""
 
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import replace
 from datetime import datetime
-from typing import Any, Literal
+from typing import Any
 
-from crisis.domain.clock import utc_now
+from crisis.domain.clock import utc_now, write_time
 from crisis.domain.decision import Decision, Gate, Outcome, fold_gates
 from crisis.domain.incident import ended_runs
-from crisis.domain.person import STRIKES, fold_strikes, locked_until, matching_step
-from crisis.domain.protocol import Protocol
+from crisis.domain.mandate import Ruling, may_vote, tally
+from crisis.domain.person import PEOPLE, STRIKES, fold_strikes, locked_until, matching_step
+from crisis.domain.plan import CHANGE, NO
+from crisis.engine.booth import Answer, Booth, RefusedVote
+from crisis.engine.passkeys import evidence, unproved_by_passkey
 from crisis.errors import JournalError, ProtocolError
 from crisis.journal.store import AlreadyRecordedError, Journal
 from crisis.settings import read_reference
 
-__all__ = ["NO", "Answer", "RefusedVote", "cast", "decide_by_protocol", "decide_by_silence", "open_gates", "settle"]
+__all__ = ["cast", "decide_by_protocol", "decide_by_silence", "known_answers", "open_gates", "settle"]
 
-NO = "no"
-"""The answer that declines a plan; any other answer is the name of one of its choices."""
-
-_PEOPLE = "PEOPLE"
 _REASON_LIMIT = 2000
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """What somebody said at a gate, and by which way. `code` is their one-time code."""
-
-    who: str
-    answer: str
-    code: str
-    reason: str = ""
-    how: Literal["page", "command line", "Prefect form"] = "page"
-
-
-@dataclass(frozen=True, slots=True)
-class RefusedVote:
-    """Why an answer does not count, in words for the person who gave it."""
-
-    because: str
+_CLOCK_IS_WRONG, _FAR_OFF = 4, 40
+"""Steps of 30 s: from where to where a code is that of a telephone with a wrong clock, and not of a slow person."""
 
 
 def open_gates(journal: Journal, incident: str) -> list[Gate]:
@@ -48,14 +31,12 @@ def open_gates(journal: Journal, incident: str) -> list[Gate]:
     return [gate for gate in fold_gates(entries).values() if gate.decision is None and gate.run not in over]
 
 
-def cast(
-    journal: Journal,
-    protocol: Protocol,
-    gate: Gate,
-    answer: Answer,
-    *,
-    now: datetime | None = None,
-) -> Decision | RefusedVote | None:
+def known_answers(gate: Gate) -> list[str]:
+    """Return what may be answered: the ways to go, the recommended one first, then `change` and `no`."""
+    return [*(choice.name for choice in gate.plan.choices), CHANGE, NO]
+
+
+def cast(booth: Booth, gate: Gate, answer: Answer, *, now: datetime | None = None) -> Decision | RefusedVote | None:
     """
     Record an answer, if it counts, and the decision, if that settles it.
 
@@ -63,35 +44,39 @@ def cast(
     `gate` is the gate as it was shown: an answer to a plan that has changed since is refused.
     """
     moment = now or utc_now()
-    entries = journal.entries(gate.incident)
+    if gate.signed_by and gate.signed_by != booth.fingerprint:
+        saw, then = "another", "use the CRISIS_HOME or CRISIS_SIGNING_KEY that the responder uses"
+        raise ProtocolError("signing key", wanted="the responder's", saw=saw, then=then)
+    # One human is one voter, by whatever name, spelling or account they come.
+    said = replace(answer, who=booth.protocol.person(answer.who) or answer.who)
+    entries = booth.journal.entries(gate.incident)
     current = fold_gates(entries).get((gate.run, gate.name))
     if gate.run in ended_runs(entries):
         current = None  # nothing waits for this answer any more
-    refusal = _does_not_fit(current, gate, answer, moment) or _unproved(journal, protocol, gate, answer, moment)
+    refusal = _does_not_fit(booth, current, gate, said, moment) or _unproved(booth, gate, said, moment)
     if refusal is not None or current is None:
         because = refusal or "nothing waits for this answer"
-        body = {"run": gate.run, "gate": gate.name, "who": answer.who[:60], "because": because, "how": answer.how}
-        journal.append(gate.incident, "vote refused", answer.how, body)
+        refused = {"run": gate.run, "gate": gate.name, "who": said.who[:60], "because": because, "how": said.how}
+        booth.journal.append(gate.incident, "vote refused", said.how, refused)
         return RefusedVote(because)
-    body = {"run": gate.run, "gate": gate.name, "hash": gate.plan.hash, "answer": answer.answer, "how": answer.how}
-    journal.append(gate.incident, "voted", answer.who, {**body, "reason": answer.reason[:_REASON_LIMIT]})
-    return settle(journal, gate)
+    body: dict[str, Any] = {"run": gate.run, "gate": gate.name, "hash": gate.plan.hash, "asked_as": gate.asked_as}
+    body |= {"answer": said.answer, "how": said.how, "reason": said.reason[:_REASON_LIMIT]}
+    body |= {"proof": "passkey" if said.passkey else "one-time code", "proved_at": write_time(moment)}
+    body |= {"steps": sorted(set(said.steps))} if said.steps is not None else {}
+    body |= {"glass": True} if said.glass else {}
+    body |= evidence(gate, said)
+    mark = booth.mark(gate.incident, said.who, body)
+    booth.journal.append(gate.incident, "voted", said.who, {**body, "seal": mark})
+    return settle(booth, gate)
 
 
-def settle(journal: Journal, gate: Gate) -> Decision | None:
-    """Record the decision that the votes so far make, once; None while more people are needed."""
-    current = fold_gates(journal.entries(gate.incident))[gate.run, gate.name]
-    if current.plan.hash != gate.plan.hash or current.decision is not None:
+def settle(booth: Booth, gate: Gate) -> Decision | None:
+    """Record the decision that the genuine votes so far make, once; None while more people are needed."""
+    current = fold_gates(booth.journal.entries(gate.incident))[gate.run, gate.name]
+    if current.asked_as != gate.asked_as or current.decision is not None:
         return current.decision
-    votes = current.standing()
-    against = [vote for vote in votes.values() if vote.answer == NO]
-    if against:
-        return _decide(journal, current, "declined", "", [against[0].who], against[0].reason)
-    for choice in current.plan.choices:
-        agreed = [vote for vote in votes.values() if vote.answer == choice.name]
-        if len(agreed) >= max(current.needed, 1):
-            return _decide(journal, current, "approved", choice.name, [vote.who for vote in agreed], agreed[-1].reason)
-    return None
+    ruling = tally(current, [vote for vote in current.votes if booth.is_genuine(current, vote)])
+    return _decide(booth.journal, current, ruling) if ruling is not None else None
 
 
 def decide_by_silence(journal: Journal, gate: Gate) -> Decision:
@@ -99,76 +84,119 @@ def decide_by_silence(journal: Journal, gate: Gate) -> Decision:
     proceed = gate.silence == "proceed"
     choice = gate.plan.choices[0].name if proceed else ""
     outcome: Outcome = "silence: proceed" if proceed else "silence: stop"
-    return _decide(journal, gate, outcome, choice, [], "nobody answered in time")
+    return _decide(journal, gate, Ruling(outcome, choice, None, (), "nobody answered in time"))
 
 
 def decide_by_protocol(journal: Journal, gate: Gate) -> Decision:
     """Record that protocol.yaml asks nobody about plans of this kind."""
-    return _decide(journal, gate, "approved", gate.plan.choices[0].name, [], "protocol.yaml asks nobody")
+    ruling = Ruling("approved", gate.plan.choices[0].name, None, (), "protocol.yaml asks nobody")
+    return _decide(journal, gate, ruling)
 
 
-def _decide(journal: Journal, gate: Gate, outcome: Outcome, choice: str, by: list[str], reason: str) -> Decision:
-    body: dict[str, Any] = {"run": gate.run, "gate": gate.name, "hash": gate.plan.hash, "outcome": outcome}
-    body |= {"choice": choice, "by": by, "reason": reason}
+def _decide(journal: Journal, gate: Gate, ruling: Ruling) -> Decision:
+    body: dict[str, Any] = {"run": gate.run, "gate": gate.name, "hash": gate.plan.hash, "asked_as": gate.asked_as}
+    body |= {"outcome": ruling.outcome, "choice": ruling.choice, "by": list(ruling.by), "reason": ruling.reason}
+    body |= {"steps": list(ruling.only)} if ruling.only is not None else {}
+    body |= {"glass": True} if ruling.glass else {}
     key = f"decided:{gate.run}:{gate.name}:{gate.plan.hash}:{gate.asked_as}"
     with suppress(AlreadyRecordedError):  # somebody was faster: theirs is the one outcome, read back below
-        journal.append(gate.incident, "decided", by[0] if by else _nobody(outcome), body, key=key)
+        journal.append(gate.incident, "decided", ruling.by[0] if ruling.by else _nobody(ruling), body, key=key)
     decision = fold_gates(journal.entries(gate.incident))[gate.run, gate.name].decision
     if decision is None:
         raise JournalError(f"{gate.incident} {gate.name}", wanted="the decision on record", saw="none")
     return decision
 
 
-def _nobody(outcome: Outcome) -> str:
-    return "protocol" if outcome == "approved" else "silence"
+def _nobody(ruling: Ruling) -> str:
+    return "protocol" if ruling.outcome == "approved" else "silence"
 
 
-def _does_not_fit(current: Gate | None, shown: Gate, answer: Answer, now: datetime) -> str | None:
+def _does_not_fit(booth: Booth, current: Gate | None, shown: Gate, answer: Answer, now: datetime) -> str | None:
     if current is None:
         return "nothing waits for this answer"
-    known = [choice.name for choice in current.plan.choices] + [NO]
+    known = known_answers(current)
     decided = current.decision.outcome if current.decision is not None else ""
     checks = (
         (bool(decided), f"this was decided already: {decided}"),
-        (current.plan.hash != shown.plan.hash, "the plan has changed since you opened it; read it again"),
+        (current.asked_as != shown.asked_as, "the plan has changed since you opened it; read it again"),
         (now > current.deadline, "the time to answer is over"),
         (answer.answer not in known, f"{answer.answer[:40]!r} is no answer to this; say one of: {', '.join(known)}"),
-        (bool(answer.who) and answer.who == current.requester, "who started the run cannot approve it"),
-        (answer.who not in current.people, f"{answer.who[:40]!r} is not asked; asked are: {', '.join(current.people)}"),
+        (answer.answer == CHANGE and not answer.reason.strip(), "say in the reason what should be different"),
     )
-    return next((because for fails, because in checks if fails), None)
+    found = next((because for fails, because in checks if fails), None)
+    found = found or may_vote(booth.protocol, current, answer.who, now, answer=answer.answer, glass=answer.glass)
+    return found or _no_part(current, answer)
 
 
-def _unproved(journal: Journal, protocol: Protocol, gate: Gate, answer: Answer, now: datetime) -> str | None:
-    person = protocol.people.get(answer.who)
-    if person is None or person.proof is None:
-        return f"{answer.who[:40]!r} has no way to prove who they are"
-    strikes = fold_strikes(journal.entries(_PEOPLE), answer.who)
-    until = locked_until(strikes)
-    if until is not None and now < until:
-        return f"locked after {STRIKES} wrong codes until {until:%H:%M} UTC"
-    step = _step_of(person.proof.totp, answer, now)
-    if step is None:
-        return _strike(journal, gate, answer, "wrong or outdated code")
-    try:
-        # One key per person and step: a code is good once, whatever the number of gates, ways and processes.
-        key = f"code:{answer.who}:{step}"
-        journal.append(_PEOPLE, "code accepted", answer.who, {"incident": gate.incident}, key=key)
-    except AlreadyRecordedError as used:
-        says = "this code was used already; wait for the next one"
-        # A double click is no guess; the same code at another incident may be one.
-        return says if used.entry.body.get("incident") == gate.incident else _strike(journal, gate, answer, says)
+def _no_part(gate: Gate, answer: Answer) -> str | None:
+    """Say why a part cannot be approved, or None."""
+    choice = gate.plan.choice(answer.answer)
+    if answer.steps is None or choice is None:
+        return None
+    every = set(range(len(choice.steps)))
+    if not answer.steps:
+        return "choose at least one step, or say no"
+    if not set(answer.steps) <= every:
+        return f"{choice.name} has {len(every)} steps, and you named another"
+    if set(answer.steps) != every and not choice.severable:
+        return f"the steps of {choice.name} belong together: approve all, or ask for a change"
     return None
 
 
-def _step_of(reference: str, answer: Answer, now: datetime) -> int | None:
+def _unproved(booth: Booth, gate: Gate, answer: Answer, now: datetime) -> str | None:
+    person = booth.protocol.people.get(answer.who)
+    if person is None or person.proof is None:
+        return f"{answer.who[:40]!r} has no way to prove who they are"
+    if answer.passkey:
+        # No lock: a signature cannot be guessed, and who guesses codes must not keep the person out.
+        says = "protocol.yaml admits no passkey for them"
+        return unproved_by_passkey(booth, gate, answer, now) if person.proof.passkeys else says
+    if person.proof.totp is None:
+        return f"{answer.who} proves who they are by passkey alone"
+    return _unproved_by_code(booth, gate, answer, person.proof.totp, now)
+
+
+def _unproved_by_code(booth: Booth, gate: Gate, answer: Answer, reference: str, now: datetime) -> str | None:
+    strikes = fold_strikes(booth.journal.entries(PEOPLE), answer.who)
+    until = locked_until(strikes)
+    if until is not None and now < until:
+        return f"locked after {STRIKES} wrong codes until {until:%H:%M} UTC"
+    step = _step_of(reference, answer, now)
+    if step is None:
+        return _strike(booth.journal, gate, answer, f"wrong or outdated code{_clock(reference, answer, now)}")
+    try:
+        # One key per person and step: a code is good once, whatever the number of gates, ways and processes.
+        key = f"code:{answer.who}:{step}"
+        booth.journal.append(PEOPLE, "code accepted", answer.who, {"incident": gate.incident}, key=key)
+    except AlreadyRecordedError as used:
+        says = "this code was used already; wait for the next one"
+        # A double click is no guess; the same code at another incident may be one.
+        here = used.entry.body.get("incident") == gate.incident
+        return says if here else _strike(booth.journal, gate, answer, says)
+    return None
+
+
+def _clock(reference: str, answer: Answer, now: datetime) -> str:
+    """Say so when the code would be right at another time: it tells an honest person what to mend, nobody else much."""
+    far = _step_of(reference, answer, now, drift=_FAR_OFF)
+    off = 0 if far is None else abs(far - int(now.timestamp()) // 30)
+    return f"; it is {now:%H:%M} UTC here, and your phone's clock is minutes off" if off >= _CLOCK_IS_WRONG else ""
+
+
+def _step_of(reference: str, answer: Answer, now: datetime, drift: int = 1) -> int | None:
     secret = read_reference(reference).get_secret_value()
     try:
-        return matching_step(secret, answer.code.strip(), now)
+        return matching_step(secret, answer.code.strip(), now, drift)
     except ProtocolError as error:
         raise ProtocolError(f"{answer.who}: {reference}", wanted=error.wanted, saw=error.saw, then=error.then) from None
 
 
 def _strike(journal: Journal, gate: Gate, answer: Answer, because: str) -> str:
-    journal.append(_PEOPLE, "code refused", answer.who, {"because": because, "incident": gate.incident})
+    entry = journal.append(PEOPLE, "code refused", answer.who, {"because": because, "incident": gate.incident})
+    strikes = fold_strikes(journal.entries(PEOPLE), answer.who)
+    until = locked_until(strikes)
+    if until is not None and len(strikes) == STRIKES:
+        body = {"incident": gate.incident, "gate": gate.name, "until": write_time(until)}
+        with suppress(AlreadyRecordedError):
+            journal.append(PEOPLE, "locked", answer.who, body, key=f"locked:{answer.who}:{entry.seq}")
     return because

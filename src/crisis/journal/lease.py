@@ -96,6 +96,11 @@ class Leases:
         with self.database.reading() as connection:
             return [_lease(row) for row in connection.execute(wanted)]
 
+    def ended_as(self, outcome: str) -> list[Lease]:
+        """Return the runs whose lease ended with an outcome."""
+        with self.database.reading() as connection:
+            return [_lease(row) for row in connection.execute(select(LEASES).where(LEASES.c.ended == outcome))]
+
     def open(self) -> list[Lease]:
         """Return the runs that have not ended, driven or not."""
         with self.database.reading() as connection:

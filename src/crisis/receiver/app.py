@@ -8,11 +8,17 @@ from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
 from crisis.errors import CrisisError, JournalError
+from crisis.receiver.access import access_routes
+from crisis.receiver.challenge import challenge_routes
 from crisis.receiver.context import Context
 from crisis.receiver.decide import decision_routes
+from crisis.receiver.enrol import enrolment_routes
 from crisis.receiver.incidents import incident_routes
 from crisis.receiver.intake import intake_routes
+from crisis.receiver.live import Live
 from crisis.receiver.pages import PageError
+from crisis.receiver.slack import slack_routes
+from crisis.receiver.telephone import telephone_routes
 
 __all__ = ["create_app"]
 
@@ -20,11 +26,18 @@ _LOG = logging.getLogger(__name__)
 
 
 def create_app(context: Context) -> FastAPI:
-    """Return the receiver as an ASGI application."""
+    """Return the receiver as an ASGI application; ProtocolError when its signing key cannot be used."""
+    context.settings.signing_key()
     app = FastAPI(title="Crisis Protocols", openapi_url=None)
     app.include_router(intake_routes(context))
     app.include_router(decision_routes(context))
-    app.include_router(incident_routes(context))
+    app.include_router(challenge_routes(context))
+    app.include_router(enrolment_routes(context))
+    app.include_router(slack_routes(context))
+    app.include_router(telephone_routes(context))
+    app.include_router(access_routes(context))
+    app.state.live = Live(context)
+    app.include_router(incident_routes(context, app.state.live))
 
     @app.get("/healthz")
     def healthy() -> JSONResponse:
@@ -56,7 +69,9 @@ async def _http_error(request: Request, error: HTTPException) -> Response:
     if request.url.path.startswith("/alerts/"):
         return JSONResponse({"error": status.phrase}, status, headers=error.headers)
     says = "Check the link, or look at the list of incidents."
-    answer = PageError(status, f"{status.phrase}: {request.url.path}"[:120], says).as_page()
+    # What stands behind /in/ lets somebody in: no page shows it.
+    where = "/in/…" if request.url.path.startswith("/in/") else request.url.path
+    answer = PageError(status, f"{status.phrase}: {where}"[:120], says).as_page()
     answer.headers.update(error.headers or {})
     return answer
 

@@ -1,5 +1,6 @@
 """Context: what the web front works with. Values come in here; nothing below reads the environment."""
 
+import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -37,3 +38,5 @@ class Context:
     """Incidents known to have ended, so that a search need not read them again while their heads stand still."""
     unreadable: set[str] = field(default_factory=set, repr=False)
     """Chains that a warning was logged for."""
+    stopping: threading.Event = field(default_factory=threading.Event, repr=False)
+    """Set when the server is about to stop: rooms that are open would keep it waiting for their end."""

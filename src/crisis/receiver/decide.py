@@ -1,32 +1,41 @@
-"""Decide: the page where people say yes or no. GET shows, POST decides, the one-time code proves."""
+"""Decide: the page where people say yes or no. GET shows, POST decides, a one-time code or a passkey proves."""
 
 import asyncio
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
+from typing import Any
 from urllib.parse import parse_qsl
 
 from fastapi import APIRouter, Request, Response
 
 from crisis.domain.decision import Decision
-from crisis.engine.votes import NO, Answer, RefusedVote, cast
+from crisis.domain.passkey import works_at
+from crisis.domain.plan import CHANGE
+from crisis.engine.booth import Answer, Booth, RefusedVote
+from crisis.engine.votes import cast, known_answers
+from crisis.receiver.access import welcome
 from crisis.receiver.body import BadBodyError, read_body
 from crisis.receiver.context import Context
 from crisis.receiver.forgery import is_ours, remember, token_of
 from crisis.receiver.pages import PageError, page
 from crisis.receiver.question import Question, find_question
 
-__all__ = ["REASON_LIMIT", "decision_routes"]
+__all__ = ["REASON_LIMIT", "Problem", "answer_in", "decision_routes", "read_form", "why_not_taken"]
 
 REASON_LIMIT = 2000
 _BODY_LIMIT = 64 * 1024
-_FIELDS = ("person", "answer", "code", "reason", "plan", "token")
+_MOST_FIELDS = 200
+_FIELDS = ("person", "answer", "code", "passkey", "reason", "plan", "token", "parts", "glass")
+_STEP = re.compile(r"step-[0-9]{1,3}-[0-9]{1,3}")
 _CODE = re.compile(r"[0-9]{6,8}")
 
 
 @dataclass(frozen=True, slots=True)
-class _Problem:
+class Problem:
+    """Why a form was not taken: the status to answer with, and the words."""
+
     status: HTTPStatus
     says: str
 
@@ -57,56 +66,95 @@ def decision_routes(context: Context) -> APIRouter:
 
 def _take(context: Context, request: Request, where: tuple[str, str, str], body: bytes) -> Response:
     question = find_question(context, *where)
-    fields = _fields(request, body)
-    problem = _not_taken(context, request, question, fields)
+    fields = read_form(request, body)
+    problem = why_not_taken(context, request, question, fields) or _unproved(fields)
     if problem is not None:
         return _show(context, request, question, problem, fields)
-    said = Answer(fields["person"], fields["answer"], _code(fields), fields["reason"].strip(), "page")
-    result = cast(context.journal, context.protocol, question.gate, said)
+    said = answer_in(question, fields)
+    result = cast(Booth.of(context.journal, context.protocol, context.settings), question.gate, said)
     after = find_question(context, *where)
     if isinstance(result, RefusedVote):
         outdated = after.gate.plan.hash != question.gate.plan.hash or not after.open
         status = HTTPStatus.CONFLICT if outdated else HTTPStatus.FORBIDDEN
-        return _show(context, request, after, _Problem(status, result.because), fields)
-    return _accepted(after, result, said)
+        return _show(context, request, after, Problem(status, result.because), fields)
+    return _accepted(context, after, result, said)
 
 
-def _not_taken(context: Context, request: Request, question: Question, fields: Mapping[str, str]) -> _Problem | None:
-    if not fields:
-        return _Problem(HTTPStatus.UNPROCESSABLE_ENTITY, "the form is not complete; fill it in here")
-    if not is_ours(request, fields["token"], context.settings.address):
-        says = "this form was not sent from this page, or it was open too long; answer again here"
-        return _Problem(HTTPStatus.FORBIDDEN, says)
-    if fields["plan"] != question.gate.plan.hash:
-        return _Problem(HTTPStatus.CONFLICT, "the plan has changed since you opened it; read it again")
-    malformed = _malformed(question, fields)
-    return _Problem(HTTPStatus.UNPROCESSABLE_ENTITY, malformed) if malformed else None
-
-
-def _malformed(question: Question, fields: Mapping[str, str]) -> str | None:
-    if not fields["person"]:
-        return "say who you are"
-    if fields["answer"] != NO and question.gate.plan.choice(fields["answer"]) is None:
-        return "choose one of the answers"
-    if not _CODE.fullmatch(_code(fields)):
-        return "type the code that your authenticator shows now: six digits"
-    if len(fields["reason"]) > REASON_LIMIT:
-        return f"the reason is longer than {REASON_LIMIT} characters"
-    return None
-
-
-def _fields(request: Request, body: bytes) -> dict[str, str]:
+def read_form(request: Request, body: bytes) -> dict[str, str]:
+    """Return the fields of a decision page's form; nothing when it is none."""
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind != "application/x-www-form-urlencoded":
         return {}
     try:
-        pairs = parse_qsl(body.decode("ascii"), keep_blank_values=True, max_num_fields=20, errors="replace")
+        pairs = parse_qsl(body.decode("ascii"), keep_blank_values=True, max_num_fields=_MOST_FIELDS, errors="replace")
     except ValueError:
         return {}
     found = {name: value.replace("\r\n", "\n").replace("\x00", "\N{REPLACEMENT CHARACTER}") for name, value in pairs}
     if len(found) != len(pairs) or "plan" not in found or "token" not in found:
         return {}
-    return {name: found.get(name, "") for name in _FIELDS}
+    steps = {name: value for name, value in found.items() if _STEP.fullmatch(name)}
+    return {name: found.get(name, "") for name in _FIELDS} | steps
+
+
+def why_not_taken(context: Context, request: Request, question: Question, fields: Mapping[str, str]) -> Problem | None:
+    """Say what is wrong with a form before anything is proved or recorded, or None."""
+    if not fields:
+        return Problem(HTTPStatus.UNPROCESSABLE_ENTITY, "the form is not complete; fill it in here")
+    if not is_ours(request, fields["token"], context.settings.address):
+        says = "this form was not sent from this page, or it was open too long; answer again here"
+        return Problem(HTTPStatus.FORBIDDEN, says)
+    if fields["plan"] != question.gate.plan.hash:
+        return Problem(HTTPStatus.CONFLICT, "the plan has changed since you opened it; read it again")
+    malformed = _malformed(question, fields)
+    return Problem(HTTPStatus.UNPROCESSABLE_ENTITY, malformed) if malformed else None
+
+
+def answer_in(question: Question, fields: Mapping[str, str]) -> Answer:
+    """Return the answer that a form holds."""
+    return Answer(
+        who=fields["person"],
+        answer=fields["answer"],
+        code="" if fields["passkey"] else _code(fields),
+        reason=fields["reason"].strip(),
+        how="page",
+        steps=_steps(question, fields),
+        glass=bool(fields["glass"]),
+        passkey=fields["passkey"],
+    )
+
+
+def _steps(question: Question, fields: Mapping[str, str]) -> tuple[int, ...] | None:
+    """
+    Return the steps that are approved, or None for all of them.
+
+    A box that is not ticked sends nothing: only a form whose button says that boxes were shown can leave steps out.
+    """
+    shown = bool(fields["parts"] or fields["glass"])
+    for number, choice in enumerate(question.gate.plan.choices):
+        if choice.name == fields["answer"] and choice.severable and shown:
+            kept = tuple(step for step in range(len(choice.steps)) if fields.get(f"step-{number}-{step}"))
+            return None if len(kept) == len(choice.steps) else kept
+    return None
+
+
+def _malformed(question: Question, fields: Mapping[str, str]) -> str | None:
+    checks = (
+        (not fields["person"], "say who you are"),
+        (fields["answer"] not in known_answers(question.gate), "choose one of the answers"),
+        (len(fields["reason"]) > REASON_LIMIT, f"the reason is longer than {REASON_LIMIT} characters"),
+        (
+            fields["answer"] == CHANGE and not fields["reason"].strip(),
+            "say in the reason what should be different",
+        ),
+    )
+    return next((says for fails, says in checks if fails), None)
+
+
+def _unproved(fields: Mapping[str, str]) -> Problem | None:
+    if fields["passkey"] or _CODE.fullmatch(_code(fields)):
+        return None
+    says = "type the code that your authenticator shows now: six digits"
+    return Problem(HTTPStatus.UNPROCESSABLE_ENTITY, says)
 
 
 def _code(fields: Mapping[str, str]) -> str:
@@ -118,20 +166,22 @@ def _show(
     context: Context,
     request: Request,
     question: Question,
-    problem: _Problem | None = None,
+    problem: Problem | None = None,
     fields: Mapping[str, str] | None = None,
 ) -> Response:
     token = token_of(request)
-    kept = {name: (fields or {}).get(name, "") for name in ("person", "answer", "reason")}
-    kept["reason"] = kept["reason"][:REASON_LIMIT]
-    status = problem.status if problem else HTTPStatus.OK
-    says = problem.says if problem else ""
-    response = page("decide.html", status, question=question, problem=says, kept=kept, token=token, limit=REASON_LIMIT)
+    # What proves who somebody is goes back to no page.
+    kept = {name: value for name, value in (fields or {}).items() if name not in ("code", "passkey", "token", "plan")}
+    kept["reason"] = kept.get("reason", "")[:REASON_LIMIT]
+    status, says = (problem.status, problem.says) if problem else (HTTPStatus.OK, "")
+    shown: dict[str, Any] = {"question": question, "problem": says, "kept": kept, "token": token, "limit": REASON_LIMIT}
+    by_passkey = works_at(context.settings.address)
+    response = page("decide.html", status, live=True, by_passkey=by_passkey, **shown)
     return remember(response, token, secure=_is_secure(context, request))
 
 
-def _accepted(question: Question, decision: Decision | None, said: Answer) -> Response:
-    return page("accepted.html", question=question, decision=decision, answer=said.answer)
+def _accepted(context: Context, question: Question, decision: Decision | None, said: Answer) -> Response:
+    return welcome(page("accepted.html", question=question, decision=decision, said=said), context, said.who)
 
 
 def _is_secure(context: Context, request: Request) -> bool:

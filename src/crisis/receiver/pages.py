@@ -12,7 +12,7 @@ from markupsafe import Markup, escape
 from crisis.domain.clock import say_duration, write_time
 from crisis.domain.timeline import say_name
 
-__all__ = ["SAFE_HEADERS", "PageError", "page", "plain"]
+__all__ = ["SAFE_HEADERS", "PageError", "fragment", "page", "plain"]
 
 SAFE_HEADERS = {
     "Cache-Control": "no-store",
@@ -33,20 +33,35 @@ class PageError(Exception):
     def as_page(self) -> Response:
         """Return the page."""
         headers = {"Retry-After": "5"} if self.status == HTTPStatus.SERVICE_UNAVAILABLE else {}
-        return page("message.html", self.status, headers=headers, title=self.title, says=self.says)
+        inside = self.status != HTTPStatus.FORBIDDEN  # who is kept out needs no way to the next closed door
+        return page("message.html", self.status, headers=headers, title=self.title, says=self.says, inside=inside)
 
 
 def page(
-    template: str, status: int = HTTPStatus.OK, *, headers: dict[str, str] | None = None, **values: Any
+    template: str,
+    status: int = HTTPStatus.OK,
+    *,
+    headers: dict[str, str] | None = None,
+    live: bool = False,
+    **values: Any,
 ) -> Response:
-    """Fill in a template and send it with a policy that admits only its own style and script."""
+    """
+    Fill in a template and send it with a policy that admits only its own style and script.
+
+    The script of a `live` page may ask our own server for more.
+    """
     nonce = secrets.token_urlsafe(16)
     html = _TEMPLATES.get_template(template).render(nonce=nonce, **values)
     policy = (
         f"default-src 'none'; style-src 'nonce-{nonce}'; script-src 'nonce-{nonce}'; img-src 'self'; "
-        "form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
+        "form-action 'self'; frame-ancestors 'none'; base-uri 'none'" + ("; connect-src 'self'" if live else "")
     )
     return HTMLResponse(html, status, headers={**SAFE_HEADERS, "Content-Security-Policy": policy, **(headers or {})})
+
+
+def fragment(template: str, **values: Any) -> str:
+    """Fill in a template that is a part of a page: it has no style and no script."""
+    return _TEMPLATES.get_template(template).render(**values)
 
 
 def plain(content: str, media_type: str) -> Response:

@@ -10,34 +10,51 @@ from crisis.domain.clock import utc_now
 from crisis.domain.decision import Gate, fold_gates
 from crisis.domain.entry import Entry
 from crisis.domain.incident import Incident, ended_runs, fold_incident
+from crisis.domain.mandate import may_vote
+from crisis.domain.passkey import fold_passkeys
+from crisis.domain.person import PEOPLE, fold_strikes, locked_until
+from crisis.domain.plan import CHANGE, NO
 from crisis.domain.timeline import Row, fold_timeline, say_person
 from crisis.receiver.context import Context
 from crisis.receiver.pages import PageError
 
-__all__ = ["Asked", "Question", "find_incident", "find_question", "link_to"]
+__all__ = ["INCIDENT_NAME", "Asked", "Question", "find_incident", "find_question", "link_to"]
 
-_INCIDENT = re.compile(r"INC-[0-9A-Za-z-]{1,60}")
+INCIDENT_NAME = re.compile(r"INC-[0-9A-Za-z-]{1,60}")
 _RECENT = 5
 
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """Somebody who is asked: their short name, how to show it, and what they answered."""
+    """
+    Somebody who is asked, or who would be: their short name, how to show it, and what they answered.
+
+    `why` says what keeps them from answering, all of it or a part; `passkeys` whether they have enrolled one.
+    """
 
     who: str
     shown: str
     answer: str
     at: datetime | None
     may_answer: bool
+    why: str = ""
+    passkeys: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """A gate, what it is about, and who has said what."""
+    """
+    A gate, what it is about, and who has said what.
+
+    `others` would be asked if they were not away or excluded; `glass` may break it, from `glass_from` on.
+    """
 
     incident: Incident
     gate: Gate
     people: tuple[Asked, ...]
+    others: tuple[Asked, ...]
+    glass: tuple[Asked, ...]
+    glass_from: datetime | None
     so_far: tuple[Row, ...]
     requester: str
     decided_by: str
@@ -62,8 +79,13 @@ class Question:
     @property
     def missing(self) -> int:
         """How many more people must agree."""
-        agreed = [vote for vote in self.gate.standing().values() if vote.answer != "no"]
+        agreed = [vote for vote in self.gate.standing().values() if vote.answer not in (NO, CHANGE)]
         return max(self.gate.needed - len(agreed), 0)
+
+    @property
+    def glass_open(self) -> bool:
+        """Whether glass may be broken now."""
+        return self.open and self.glass_from is not None and self.now >= self.glass_from
 
 
 def link_to(gate: Gate) -> str:
@@ -73,7 +95,7 @@ def link_to(gate: Gate) -> str:
 
 def find_incident(context: Context, incident: str) -> list[Entry]:
     """Return an incident's entries; PageError when there is none of that name."""
-    entries = context.journal.entries(incident) if _INCIDENT.fullmatch(incident) else []
+    entries = context.journal.entries(incident) if INCIDENT_NAME.fullmatch(incident) else []
     if not entries:
         says = "Check the link, or look for the incident in the list of incidents."
         raise PageError(HTTPStatus.NOT_FOUND, "There is no such incident", says)
@@ -87,22 +109,64 @@ def find_question(context: Context, incident: str, run: str, gate: str) -> Quest
     if found is None:
         says = f"Nothing of that name was asked. Open the page of {incident} to see what waits for an answer."
         raise PageError(HTTPStatus.NOT_FOUND, "There is no such question", says)
-    people = context.protocol.people
-    decision = found.decision
+    people, decision, now = context.protocol.people, found.decision, utc_now()
+    glass = context.protocol.break_glass if found.needed else None
+    known = _People(context, found, now)
     return Question(
         incident=fold_incident(incident, entries),
         gate=found,
-        people=tuple(_asked(context, found, who) for who in found.people),
+        people=tuple(known.shown(who) for who in found.people),
+        others=tuple(known.shown(who) for who in known.not_asked()),
+        glass=tuple(known.shown(who, glass=True) for who in glass.people) if glass else (),
+        glass_from=found.asked_at + glass.after if glass else None,
         so_far=tuple(row for row in fold_timeline(entries) if row.lane != "people")[-_RECENT:],
         requester=say_person(found.requester, people) if found.requester else "",
         decided_by=" and ".join(say_person(who, people) for who in decision.by) if decision else "",
-        now=utc_now(),
+        now=now,
         run_is_over=run in ended_runs(entries),
     )
 
 
-def _asked(context: Context, gate: Gate, who: str) -> Asked:
-    vote = gate.standing().get(who)
-    shown = say_person(who, context.protocol.people)
-    at = datetime.fromisoformat(vote.at) if vote else None
-    return Asked(who, shown, vote.answer if vote else "", at, who != gate.requester)
+class _People:
+    """Who may answer a question now, and what keeps the others from it."""
+
+    def __init__(self, context: Context, gate: Gate, now: datetime) -> None:
+        self.protocol, self.gate, self.now = context.protocol, gate, now
+        self.entries = context.journal.entries(PEOPLE)
+        passkeys = fold_passkeys(self.entries, context.settings.signing_key())
+        self.have_passkeys = {one.who for one in passkeys.values()}
+
+    def not_asked(self) -> list[str]:
+        """Return who decides at this level, or started the run, and is not asked."""
+        makers = (who for who in self.protocol.levels[self.gate.level].decision_makers)
+        known = [*self.gate.excluded, *makers]
+        return [who for who in dict.fromkeys(known) if who in self.protocol.people and who not in self.gate.people]
+
+    def shown(self, who: str, *, glass: bool = False) -> Asked:
+        vote = self.gate.standing().get(who)
+        refusal = may_vote(self.protocol, self.gate, who, self.now, glass=glass)
+        why = self._out(who) or self._locked(who) or self._authored(who)
+        person = self.protocol.people.get(who)
+        enrolled = who in self.have_passkeys and person is not None and bool(person.proof and person.proof.passkeys)
+        answer, at = (vote.answer, vote.time) if vote else ("", None)
+        return Asked(who, say_person(who, self.protocol.people), answer, at, refusal is None, why, enrolled)
+
+    def _out(self, who: str) -> str:
+        if who in self.gate.excluded:
+            started = who == self.gate.requester or len(self.gate.excluded) == 1
+            return f"{'started this run' if started else 'started this run or wrote the plan'} and cannot approve it"
+        person = self.protocol.people.get(who)
+        away = next((one for one in person.away if one.covers(self.now)), None) if person else None
+        return f"away until {away.to:%Y-%m-%d %H:%M}" if away else ""
+
+    def _locked(self, who: str) -> str:
+        until = locked_until(fold_strikes(self.entries, who))
+        return f"codes locked until {until:%H:%M} UTC" if until is not None and self.now < until else ""
+
+    def _authored(self, who: str) -> str:
+        names = [
+            choice.name
+            for choice in self.gate.plan.choices
+            if who in {self.protocol.person(name) or name for name in choice.authors}
+        ]
+        return f"wrote what {' and '.join(names)} carries out, and cannot approve that" if names else ""

@@ -18,6 +18,8 @@ class Keys:
     switchboard: str = field(default_factory=_token, repr=False)
     twilio_sid: str = field(default_factory=lambda: f"AC{secrets.token_hex(16)}")
     twilio: str = field(default_factory=_token, repr=False)
+    slack: str = field(default_factory=_token, repr=False)
+    slack_signing: str = field(default_factory=_token, repr=False)
     vercel: str = field(default_factory=_token, repr=False)
     bypass: str = field(default_factory=_token, repr=False)
     probe_password: str = field(default_factory=_token, repr=False)
@@ -37,6 +39,9 @@ class Keys:
             "TWILIO_URL": f"{vendors}/twilio",
             "TWILIO_SID": self.twilio_sid,
             "TWILIO_TOKEN": self.twilio,
+            "SLACK_URL": f"{vendors}/slack",
+            "SLACK_TOKEN": self.slack,
+            "SLACK_SIGNING_SECRET": self.slack_signing,
             "VERCEL_URL": f"{vendors}/vercel",
             "VERCEL_TOKEN": self.vercel,
             "BYPASS_TOKEN": self.bypass,

@@ -85,6 +85,17 @@ class Twilio:
     calls: list[dict[str, Any]] = field(default_factory=list)
 
 
+@dataclass
+class Slack:
+    """What the app has posted, what is open on whose screen, and whose click may open something."""
+
+    channels: dict[str, str] = field(default_factory=dict)
+    messages: list[dict[str, Any]] = field(default_factory=list)
+    whispers: list[dict[str, Any]] = field(default_factory=list)
+    views: dict[str, dict[str, Any]] = field(default_factory=dict)
+    triggers: dict[str, dict[str, Any]] = field(default_factory=dict)
+
+
 def _normal() -> dict[str, Any]:
     return {
         "v": 1, "service": SERVICE, "seq": 1, "mode": "normal", "features": {},
@@ -125,6 +136,8 @@ class Memory:
 
     github: GitHub = field(default_factory=GitHub)
     twilio: Twilio = field(default_factory=Twilio)
+    slack: Slack = field(default_factory=Slack)
+    hooks: dict[str, str] = field(default_factory=dict)
     switchboard: Switchboard = field(default_factory=Switchboard)
     shoppers: Shoppers = field(default_factory=Shoppers)
     faults: dict[str, Any] = field(default_factory=dict)

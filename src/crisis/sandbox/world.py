@@ -110,6 +110,30 @@ class World:
         """Say how many shoppers come each second."""
         self._control("shoppers", {"per_second": per_second})
 
+    def hooks(self, **urls: str) -> None:
+        """Say where Slack and Twilio hand on what people do: `slack` and `sms`."""
+        self._control("phone/hooks", urls)
+
+    def text(self, number: str, body: str) -> str:
+        """Send an SMS from somebody's phone; return what comes back."""
+        return str(self._phone("text", number=number, body=body)["reply"])
+
+    def pick_up(self, number: str) -> str:
+        """Take the last call to a number; return what is said."""
+        return str(self._phone("pick-up", number=number)["says"])
+
+    def press(self, number: str, digits: str) -> str:
+        """Press keys in the call that was picked up, then hash; return what is said."""
+        return str(self._phone("press", number=number, digits=digits)["says"])
+
+    def click(self, person: str, answer: str) -> dict[str, Any]:
+        """Click a button of the newest question on somebody's Slack; return the dialogue that opens."""
+        return self._phone("click", member=f"U0SAND{person.upper()}", answer=answer)
+
+    def submit(self, person: str, code: str, reason: str = "") -> dict[str, Any]:
+        """Send the open dialogue on somebody's Slack; return what it shows then."""
+        return self._phone("submit", member=f"U0SAND{person.upper()}", code=code, reason=reason)
+
     def reset_counters(self) -> None:
         """Count from zero."""
         self._control("reset-counters", {})
@@ -141,12 +165,16 @@ class World:
             self._child = None
             _remove(self.home, own_home=self._own_home)
 
-    def _control(self, lever: str, body: dict[str, Any]) -> None:
+    def _phone(self, what: str, **said: str) -> dict[str, Any]:
+        return self._control(f"phone/{what}", said)
+
+    def _control(self, lever: str, body: dict[str, Any]) -> dict[str, Any]:
         answer = self._http.post(f"/_sandbox/{lever}", json=body)
         if answer.is_error:
             raise RefusedError(
                 "sandbox", vendor="sandbox", operation=lever, wanted="a lever that exists", saw=answer.text
             )
+        return dict(answer.json())
 
 
 def _empty(home: Path) -> Path:

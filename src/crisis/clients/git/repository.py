@@ -17,7 +17,7 @@ from crisis.settings import read_address
 
 __all__ = ["Commit", "Repository"]
 
-_FORMAT = "--format=tformat:%H%x00%P%x00%an%x00%aI%x00%s"
+_FORMAT = "--format=tformat:%H%x00%P%x00%an%x00%aE%x00%aI%x00%s"
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +27,7 @@ class Commit:
     sha: str
     parents: tuple[str, ...]
     author: str
+    email: str
     subject: str
     date: datetime
 
@@ -151,8 +152,8 @@ class Repository:
     def _log(self, *words: str) -> list[Commit]:
         found = []
         for line in filter(None, self.git.text("log", _FORMAT, *words).split("\n")):
-            sha, parents, author, date, subject = line.split("\0")
-            found.append(Commit(sha, tuple(parents.split()), author, subject, datetime.fromisoformat(date)))
+            sha, parents, author, email, date, subject = line.split("\0")
+            found.append(Commit(sha, tuple(parents.split()), author, email, subject, datetime.fromisoformat(date)))
         return found
 
 

@@ -7,7 +7,7 @@ from starlette.responses import JSONResponse, Response
 from crisis.sandbox.deployer import Deployer
 from crisis.sandbox.keys import Keys
 from crisis.sandbox.memory import Memory
-from crisis.sandbox.vendors import github, switchboard, twilio, vercel
+from crisis.sandbox.vendors import github, phones, slack, switchboard, twilio, vercel
 from crisis.sandbox.vendors.control import Control
 from crisis.sandbox.vendors.desk import Refusal
 
@@ -17,8 +17,10 @@ def build(memory: Memory, deployer: Deployer, control: Control, keys: Keys) -> S
     routes = [
         github.mount(memory, deployer, keys),
         twilio.mount(memory, keys),
+        slack.mount(memory, keys),
         switchboard.mount(memory, keys),
         vercel.mount(memory, deployer, keys),
+        phones.mount(memory, keys),
         *control.routes(),
     ]
     return Starlette(routes=routes, exception_handlers={Refusal: _refuse})
@@ -27,4 +29,4 @@ def build(memory: Memory, deployer: Deployer, control: Control, keys: Keys) -> S
 async def _refuse(_: Request, error: Exception) -> Response:
     if not isinstance(error, Refusal):
         raise error
-    return JSONResponse(error.body, error.status)
+    return JSONResponse(error.body, error.status, error.headers)

@@ -25,6 +25,7 @@ FAULTS = (
     "vendor_lost_reply",
     "stuck_switch",
     "vendor_delay",
+    "slack",
 )
 
 
@@ -46,6 +47,7 @@ class Control:
                 **moment(),
                 "messages": twilio.messages,
                 "calls": twilio.calls,
+                "slack": vars(self.memory.slack),
                 "tickets": [{**one, "thread": github.comments.get(one["number"], [])} for one in github.issues],
                 "deployments": [
                     {**deployment(one), "state": one.state, "statuses": one.statuses, "rerelease": one.rerelease}

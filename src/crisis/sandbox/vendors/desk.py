@@ -22,8 +22,8 @@ _FAILED = 400
 class Refusal(Exception):  # noqa: N818 - it carries an answer, it is not a failure of ours
     """Answers with something else than was asked for."""
 
-    def __init__(self, status: int, body: dict[str, Any]) -> None:
-        self.status, self.body = status, body
+    def __init__(self, status: int, body: dict[str, Any], headers: dict[str, str] | None = None) -> None:
+        self.status, self.body, self.headers = status, body, headers
         super().__init__(f"{status}")
 
 
@@ -52,7 +52,7 @@ class Desk:
             try:
                 return await self._answer(request, answers)
             except Refusal as refusal:
-                return JSONResponse(refusal.body, refusal.status)
+                return JSONResponse(refusal.body, refusal.status, refusal.headers)
 
         return serve
 
@@ -63,7 +63,8 @@ class Desk:
         if answer is None:
             raise Refusal(*self.missing)
         response = await answer(request)
-        if request.method in _READS or response.status_code >= _FAILED:
+        reads = request.method in _READS or getattr(request.state, "reads", False)
+        if reads or response.status_code >= _FAILED:
             return response
         self.memory.writes.append(
             {
@@ -97,6 +98,11 @@ async def body_of(request: Request) -> dict[str, Any]:
     if not isinstance(body, dict):
         raise Refusal(400, {"message": "Body should be a JSON object"})
     return body
+
+
+def only_reads(request: Request) -> None:
+    """Say that the request changes nothing, although it is a POST."""
+    request.state.reads = True
 
 
 def note(request: Request, text: str) -> None:

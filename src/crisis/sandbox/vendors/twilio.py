@@ -86,6 +86,12 @@ class Outbox:
         return {**item, "status": status}
 
 
+def signature(token: str, url: str, form: dict[str, str]) -> str:
+    """Sign what is posted to a URL, as the real one does: HMAC-SHA1 over the URL and the sorted fields."""
+    text = url + "".join(name + form[name] for name in sorted(form))
+    return base64.b64encode(hmac.digest(token.encode(), text.encode(), "sha1")).decode()
+
+
 def _refusal(code: int, message: str, status: int = 400) -> Refusal:
     return Refusal(status, {"code": code, "message": message, "status": status})
 

@@ -1,0 +1,60 @@
+"""Form: a question as the Prefect UI's resume form. Its answer is a vote like any other."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from crisis.domain.decision import Decision, Gate
+from crisis.engine.booth import Answer
+from crisis.engine.run import Run
+from crisis.engine.votes import cast, known_answers
+
+__all__ = ["PrefectForm"]
+
+
+@dataclass
+class PrefectForm:
+    """The fields of a question, and the way of its answer to the votes."""
+
+    run: Run
+    gate: Gate
+    page: str
+
+    @property
+    def key(self) -> str:
+        """Names this question among those of the run."""
+        return f"{self.gate.name}-{self.gate.plan.hash[:12]}"
+
+    @property
+    def description(self) -> str:
+        """The plan, and where else it can be decided."""
+        return f"{self.gate.plan.as_markdown()}\n\nOr decide on [the decision page]({self.page})."
+
+    @property
+    def schema(self) -> dict[str, Any]:
+        """The fields, as JSON Schema."""
+        answers = known_answers(self.gate)
+        fields = {
+            "decision": {"title": "Decision", "type": "string", "enum": answers, "position": 0},
+            "who": {"title": "Who are you?", "type": "string", "enum": self.gate.people, "position": 1},
+            "code": {
+                "title": "One-time code",
+                "type": "string",
+                "pattern": "^[0-9]{6,8}$",
+                "description": "From your authenticator. Resume without a right code decides nothing.",
+                "position": 2,
+            },
+            "reason": {"title": "Reason", "type": "string", "default": "", "position": 3},
+        }
+        return {"title": "Decision", "type": "object", "properties": fields, "required": ["decision", "who", "code"]}
+
+    def answer(self, fields: Mapping[str, Any]) -> bool:
+        """Cast the vote; False when it was refused or more people are needed."""
+        said = Answer(
+            who=str(fields.get("who", "")),
+            answer=str(fields.get("decision", "")),
+            code=str(fields.get("code", "")),
+            reason=str(fields.get("reason") or ""),
+            how="Prefect form",
+        )
+        return isinstance(cast(self.run.booth, self.gate, said), Decision)
