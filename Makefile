@@ -11,8 +11,8 @@ help: ## list what there is
 setup: ## bring .venv up to date with requirements.lock
 	@scripts/setup
 
-drill: setup ## break the sandbox shop and watch the playbook; WHO=me to decide yourself, SCENARIO=bad-deploy
-	@exec .venv/bin/crisis drill $(SCENARIO) $(if $(WHO),--who $(WHO)) $(if $(HOLD),--hold $(HOLD))
+drill: setup ## break the sandbox shop and watch the playbook; WHO=me to decide yourself, ASLEEP=ada for the ladder
+	@exec .venv/bin/crisis drill $(SCENARIO) $(if $(WHO),--who $(WHO)) $(if $(ASLEEP),--asleep $(ASLEEP)) $(if $(HOLD),--hold $(HOLD))
 
 test: setup ## lint, layers, types and all tests with coverage; TESTS=tests/journal for some
 	@scripts/servers

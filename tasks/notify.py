@@ -8,6 +8,7 @@ from typing import Literal
 from crisis.clients import slack, twilio
 from crisis.domain.change import Change
 from crisis.domain.decision import Gate, fold_gates
+from crisis.domain.entry import Entry
 from crisis.domain.level import Level
 from crisis.domain.protocol import Person
 from crisis.engine.action import action, attempt
@@ -111,7 +112,7 @@ def call_for_help(service: str, says: str) -> Change:
         for entry in mine
         if entry.kind == "intended" and entry.seq > ended and entry.body["action"] == call_for_help.__name__
     )
-    mark, others = f"help {run.id[:8]} {run.tries + 1}", _calls_on_record()
+    mark, others = f"help {run.id[:8]} {run.tries + 1}", _calls_of(run.entries())
     return _tell(service, people, mark, text, call_since=began, others=others)
 
 
@@ -208,14 +209,17 @@ def _ring(who: str, person: Person, gate: Gate | None, text: str) -> list[str]:
     run = current_run()
     if person.call is None or gate is None or (person.sms is not None and gate.level != Level.CRITICAL):
         return []
-    tries = [
-        entry.time
+    mine = [
+        entry
         for entry in run.entries()
-        if entry.kind == "intended" and entry.seq > gate.asked_as and entry.run == run.id
-        if (entry.body["action"], entry.body["target"]) == (ask_decision_maker.__name__, who)
+        if (entry.run, entry.body.get("action"), entry.body.get("target")) == (run.id, ask_decision_maker.__name__, who)
+        and entry.seq > gate.asked_as
     ]
+    tries = [entry.time for entry in mine if entry.kind == "intended"]
+    if _calls_of(mine):
+        return []  # a run that had ended goes on with the question it had asked
     with twilio.connect(run.protocol.messages) as client:
-        if len(tries) > 1 and _called(client, person.call, tries[0], _calls_on_record()):
+        if len(tries) > 1 and _called(client, person.call, tries[0], _calls_of(run.entries())):
             return []
         if not _has_codes(person):
             return [client.call(person.call, text)]
@@ -224,6 +228,6 @@ def _ring(who: str, person: Person, gate: Gate | None, text: str) -> list[str]:
         return [client.ask_by_call(person.call, ticket.address(voice, key))]
 
 
-def _calls_on_record() -> set[str]:
+def _calls_of(entries: Iterable[Entry]) -> set[str]:
     """Return the calls that finished actions made: none of them is one whose record a crash has cost us."""
-    return {sid for entry in current_run().entries() for sid in (entry.body.get("facts") or {}).get("calls", ())}
+    return {sid for entry in entries for sid in (entry.body.get("facts") or {}).get("calls", ())}

@@ -13,7 +13,7 @@ from crisis.domain.decision import Decision, Gate
 from crisis.domain.person import PEOPLE
 from crisis.domain.plan import Choice, Plan
 from crisis.engine.booth import Answer, RefusedVote
-from crisis.engine.votes import cast
+from crisis.engine.votes import cast, open_gates
 from crisis.errors import CrisisError, DeclinedError
 from tests.playbooks.conftest import Ground
 
@@ -340,6 +340,37 @@ def test_a_decision_in_the_journal_that_nobody_made_does_nothing(desk: Desk) -> 
     assert isinstance(desk.play(), DeclinedError)
     assert desk.touched() == []
     assert "fewer valid votes" in desk.ground.entries("drifted")[0].body["says"]
+
+
+def test_two_gates_wait_side_by_side(desk: Desk) -> None:
+    """A playbook may have several open questions; each is answered by itself, in any order."""
+
+    def both(service: str) -> None:
+        from crisis.engine.gate import carry_out  # noqa: PLC0415 - loads Prefect
+        from crisis.engine.together import together  # noqa: PLC0415
+
+        def one(name: str, commit: str) -> None:
+            plan = desk.plan(service)
+            step = plan.choices[0].steps[0]
+            step = step.model_copy(update={"arguments": {**step.arguments, "commit": commit}})
+            way = plan.choices[0].model_copy(update={"steps": (step,)})
+            made = plan.model_copy(update={"gate": name, "choices": (way,)})
+            carry_out(name, lambda: made, desk.tell)
+
+        together(lambda: one("keys", "aaa"), lambda: one("letters", "bbb"))
+
+    def answer_both() -> None:
+        letters, keys = sorted(
+            open_gates(desk.ground.journal, desk.ground.incident), key=lambda gate: gate.name, reverse=True
+        )
+        for who, gate in (("ada", letters), ("ben", keys)):
+            cast(desk.ground.booth(), gate, Answer(who, "go", desk.ground.world.one_time_code(who)))
+
+    desk.when(lambda: len(open_gates(desk.ground.journal, desk.ground.incident)) == 2, answer_both)
+
+    assert desk.ground.play_body(both) is None
+    assert sorted(desk.touched()) == ["touched aaa", "touched bbb"]
+    assert [entry.body["gate"] for entry in desk.ground.entries("decided")] == ["letters", "keys"]
 
 
 def _old(gate: Gate | None, seconds: float) -> bool:

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from crisis.domain.protocol import Protocol, VercelReleases
+from crisis.domain.level import Level
+from crisis.domain.protocol import Protocol, Slack, VercelReleases
 from crisis.errors import RefusedError, TransientError
 from crisis.protocol_file import load_protocol
 from crisis.readiness import Check, Finding, check_readiness, render, vendor_probes, worst_exit
@@ -61,7 +62,7 @@ def touched(world: World) -> dict[str, object]:
     """Return what a check must leave as it was: everything written at the vendors, and every branch."""
     refs = subprocess.run(["git", "for-each-ref"], cwd=world.origin, capture_output=True, check=True).stdout
     state = world.state()
-    parts = ("writes", "messages", "calls", "tickets", "deployments", "variables", "switches")
+    parts = ("writes", "messages", "calls", "slack", "tickets", "deployments", "variables", "switches")
     return {"refs": refs, **{part: state[part] for part in parts}}
 
 
@@ -180,7 +181,7 @@ def test_an_address_must_lead_somewhere(
 
 def test_every_vendor_that_is_away_is_one_line(shop: Protocol, monkeypatch: pytest.MonkeyPatch) -> None:
     """With nothing listening anywhere, each thing fails by name and says what to do."""
-    for name in ("SHOP", "GITHUB", "SWITCHBOARD", "TWILIO"):
+    for name in ("SHOP", "GITHUB", "SWITCHBOARD", "TWILIO", "SLACK"):
         monkeypatch.setenv(f"CRISIS_SANDBOX_{name}_URL", "http://127.0.0.1:1")
     monkeypatch.setenv("CRISIS_SANDBOX_ORIGIN", "/nowhere/at/all.git")
     probes = vendor_probes(shop)
@@ -226,6 +227,53 @@ def test_vercel_and_branch_are_tried(shop: Protocol) -> None:
     assert findings["releases", "shop"].says == "the live deployment can be read"
     assert findings["repository", "shop"].says == "wanted a branch trunk, saw none"
     assert findings["repository", "shop"].mend == "mend `branch` in protocol.yaml"
+
+
+def test_slack_is_tried_without_a_word_to_anybody(shop: Protocol, world: World) -> None:
+    """A token of another workspace, a missing scope and a refusal are named, each with what to do."""
+    place = shop.slack
+    assert place is not None
+    elsewhere = shop.model_copy(update={"slack": place.model_copy(update={"team": "T0OTHER"})})
+    says = {"ready": slack_finding(shop), "elsewhere": slack_finding(elsewhere)}
+    try:
+        for name, fault in (("scope", {"scopes": "chat:write"}), ("refused", {"error": "invalid_auth"})):
+            world.fault("slack", fault)
+            says[name] = slack_finding(shop)
+    finally:
+        world.fault("slack", False)
+
+    assert says["ready"].says == "the app may open conversations, read its own and post"
+    assert says["elsewhere"].says == "wanted a token of T0OTHER, saw one of another workspace"
+    assert says["scope"].says == "wanted the scopes im:history, im:write, saw a token without"
+    assert says["scope"].mend == "add them to the app's bot token scopes and install it again"
+    assert says["refused"].mend == "renew the token and look where its reference points"
+
+
+def test_a_level_that_does_not_authorise_slack_is_named(shop: Protocol) -> None:
+    """Otherwise nobody would be asked on Slack there, and nobody would know."""
+    levels = dict(shop.levels)
+    authorised = tuple(name for name in levels[Level.MINOR].authorised if name != "ask_on_slack")
+    levels[Level.MINOR] = levels[Level.MINOR].model_copy(update={"authorised": authorised})
+
+    assert slack_finding(shop.model_copy(update={"levels": levels})).says == (
+        "wanted ask_on_slack authorised, saw not at level 3"
+    )
+
+
+def test_slack_is_a_way_to_reach_people(small: Protocol) -> None:
+    """Who has no number can be asked on Slack, where the protocol has one."""
+    place = Slack(token="env:TOKEN", signing_secret="env:SID")
+    ben = small.people["ben"].model_copy(update={"call": None, "slack": "U0BEN"})
+    people = {**small.people, "ben": ben}
+
+    assert found(small.model_copy(update={"people": people, "slack": place}), "reach", "ben").says == "by Slack"
+    assert not found(small.model_copy(update={"people": people}), "reach", "ben").ok
+
+
+def slack_finding(protocol: Protocol) -> Finding:
+    """Try the Slack of a protocol alone."""
+    probes = [check for check in vendor_probes(protocol) if check.what == "slack"]
+    return next(one for one in check_readiness(protocol, probes) if one.what == "slack")
 
 
 def vendor_findings(protocol: Protocol) -> dict[tuple[str, str], Finding]:

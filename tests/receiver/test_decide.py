@@ -1,6 +1,5 @@
 """The decision page: GET shows, POST decides, and only a one-time code proves who answers."""
 
-import json
 import re
 from dataclasses import replace
 from datetime import timedelta
@@ -9,16 +8,10 @@ from typing import Any
 import pytest
 
 from crisis.domain.clock import utc_now
-from crisis.domain.passkey import LINK_LASTS, Link
 from crisis.domain.person import PEOPLE, STRIKES
-from crisis.domain.plan import Plan
 from crisis.domain.protocol import Away
-from crisis.engine.booth import Booth
-from crisis.engine.passkeys import creation_options, register
 from crisis.receiver.context import Context
-from crisis.settings import Settings
 from tests.domain.story import INCIDENT, RUN, a_plan
-from tests.engine.authenticator import Authenticator
 from tests.receiver.conftest import Browser, Room, code_of, yes
 
 
@@ -293,46 +286,6 @@ def test_unreadable_secret_is_said_without_it(browser: Browser, room: Room, monk
     assert room.entries("voted") == []
 
 
-def in_parts() -> Plan:
-    """Return a plan whose recommended way has two steps that make sense alone."""
-    plan = a_plan()
-    steps = tuple(choice.steps[0] for choice in plan.choices)
-    first = plan.choices[0].model_copy(update={"steps": steps, "severable": True})
-    return plan.model_copy(update={"choices": (first, plan.choices[1])})
-
-
-@pytest.mark.parametrize(
-    ("ticked", "button", "steps"),
-    [
-        ({"step-0-0": "on", "step-0-1": "on"}, {"parts": "shown"}, None),
-        ({"step-0-1": "on"}, {"parts": "shown"}, [1]),
-        ({}, {}, None),
-    ],
-    ids=["all", "a part", "a form without boxes"],
-)
-def test_a_part_can_be_approved(
-    browser: Browser, room: Room, ticked: dict[str, str], button: dict[str, str], steps: list[int] | None
-) -> None:
-    """Boxes stand beside the steps, all ticked; what is unticked is not approved."""
-    path = room.ask(in_parts())
-    html = browser.send("GET", path).text
-    answer = browser.answer(path, **yes(**ticked, **button))
-
-    assert len(re.findall(r'name="step-0-[01]" value="on" checked', html)) == 2
-    assert answer.status_code == 200
-    assert room.entries("decided")[0].body.get("steps") == steps
-    assert ("Only this part will be carried out" in answer.text) is (steps is not None)
-
-
-def test_no_step_at_all_is_no_answer(browser: Browser, room: Room) -> None:
-    """Whoever unticks everything is told what to do, and finds the boxes as they left them."""
-    answer = browser.answer(room.ask(in_parts()), **yes(parts="shown"))
-
-    assert answer.status_code == 403
-    assert "choose at least one step" in answer.text
-    assert not re.search(r'name="step-0-[01]" value="on" checked', answer.text)
-
-
 def test_a_change_can_be_asked_for(browser: Browser, room: Room) -> None:
     """With a reason it ends the question; without one it costs no code."""
     path = room.ask()
@@ -364,7 +317,7 @@ def test_who_cannot_answer_is_shown_with_the_reason(context: Context, room: Room
     now = utc_now()
     away = Away.model_validate({"from": now - timedelta(days=1), "to": now + timedelta(days=1)})
     browser = Browser(changed(context, "ben", away=(away,)))
-    path = room.ask(people=["cleo"], excluded=["ada"], requester="ada")
+    path = room.ask(people=["cleo"], level=2, excluded=["ada"], requester="ada")
     for _ in range(STRIKES):
         room.journal.append(PEOPLE, "code refused", "cleo", {"because": "wrong", "incident": INCIDENT})
     html = browser.send("GET", path).text
@@ -377,15 +330,15 @@ def test_who_cannot_answer_is_shown_with_the_reason(context: Context, room: Room
 
 def test_glass_is_offered_when_its_time_has_come(context: Context, browser: Browser, room: Room) -> None:
     """Before, the page says from when on; then a loud part lets two of those who may decide."""
-    path = room.ask(in_parts())
+    path = room.ask()
     early = browser.send("GET", path).text
     glass = context.protocol.break_glass
     assert glass is not None
     now = glass.model_copy(update={"after": timedelta(microseconds=1)})
     late = Browser(replace(context, protocol=context.protocol.model_copy(update={"break_glass": now})))
     html = late.send("GET", path).text
-    first = late.answer(path, **yes("cleo", glass="shown", **{"step-0-0": "on", "step-0-1": "on"}))
-    second = late.answer(path, **yes("dan", glass="shown", **{"step-0-0": "on", "step-0-1": "on"}))
+    first = late.answer(path, **yes("cleo", glass="shown"))
+    second = late.answer(path, **yes("dan", glass="shown"))
 
     assert "may break the glass here" in early
     assert "I want to break the glass" not in early
@@ -401,95 +354,3 @@ def test_glass_before_its_time_is_refused(browser: Browser, room: Room) -> None:
 
     assert answer.status_code == 403
     assert "glass may be broken from" in answer.text
-
-
-@pytest.fixture
-def phone(context: Context) -> Browser:
-    """Open a browser at an address where passkeys work."""
-    settings = Settings(home=context.settings.home, public_url="https://receiver.test")
-    return Browser(replace(context, settings=settings))
-
-
-@pytest.fixture
-def device(phone: Browser) -> Authenticator:
-    """Let ada enrol a passkey."""
-    context = phone.context
-    booth = Booth.of(context.journal, context.protocol, context.settings)
-    address, link = context.settings.address, Link("ada", "a-link", utc_now() + LINK_LASTS, "")
-    device = Authenticator(address, "receiver.test")
-    assert register(booth, link, device.make(creation_options(booth, link, address)), "", address, "test") is None
-    return device
-
-
-def challenge(browser: Browser, path: str, *, as_json: bool = False, **fields: Any) -> Any:
-    """Ask for the challenge of an answer, as the page's script does; return what came."""
-    html = browser.send("GET", path).text
-    hidden = dict(re.findall(r'<input type="hidden" name="(\w+)" value="([^"]*)">', html))
-    body = {**hidden, "person": "ada", "answer": "revert", "reason": "", **fields}
-    kind = {"Content-Type": "application/json"}
-    sent: dict[str, Any] = {"content": json.dumps(body), "headers": kind} if as_json else {"data": body}
-    answer = browser.send("POST", f"{path}/challenge", **sent)
-    return answer.json() | {"status": answer.status_code}
-
-
-@pytest.mark.parametrize("as_json", [False, True], ids=["form", "JSON"])
-def test_a_passkey_decides(phone: Browser, room: Room, device: Authenticator, *, as_json: bool) -> None:
-    """The page offers it to whom it belongs; what it signed is taken in place of a code."""
-    path = room.ask()
-    html = phone.send("GET", path).text
-    told = challenge(phone, path, as_json=as_json)
-    answer = phone.answer(path, person="ada", answer="revert", passkey=device.sign(told))
-
-    assert '<option value="ada" data-passkeys="yes">' in html
-    assert '<option value="ben">' in html
-    assert "proved by your passkey" in answer.text
-    assert room.entries("voted")[0].body["passkey"]["credential"] == device.id
-
-
-def test_a_part_is_signed_as_it_is_ticked(phone: Browser, room: Room, device: Authenticator) -> None:
-    """Both ways of asking mean the same part; another part in the form is refused."""
-    path = room.ask(in_parts())
-    ticks: dict[str, Any] = {"parts": "shown", "step-0-1": "on"}
-    wrong = phone.answer(path, **yes(code="", passkey=device.sign(challenge(phone, path, **ticks))))
-    right = challenge(phone, path, as_json=True, steps=[1])
-    answer = phone.answer(path, **yes(code="", passkey=device.sign(right), **ticks))
-
-    assert "for another answer" in wrong.text
-    assert "Only this part will be carried out" in answer.text
-
-
-@pytest.mark.parametrize(
-    ("fields", "status", "says"),
-    [
-        ({"token": "x" * 43}, 403, "was not sent from this page"),
-        ({"plan": "0" * 64}, 409, "the plan has changed"),
-        ({"answer": "maybe"}, 422, "choose one of the answers"),
-        ({"answer": "change"}, 422, "what should be different"),
-        ({"person": ""}, 422, "say who you are"),
-        ({"steps": "all"}, 422, "not complete"),
-        ({"steps": [7, -1]}, 422, "not complete"),
-        ({"person": 7}, 422, "not complete"),
-    ],
-)
-def test_no_challenge_for_what_is_no_answer(
-    phone: Browser, room: Room, fields: dict[str, Any], status: int, says: str
-) -> None:
-    """What the form could not send gets no challenge, and nothing is recorded."""
-    path = room.ask()
-    before = room.entries()
-    told = challenge(phone, path, as_json=True, **fields)
-
-    assert told["status"] == status
-    assert says in told["error"]
-    assert room.entries() == before
-    assert challenge(phone, path, as_json=True, person="mallory\ud800")["publicKey"]["allowCredentials"] == []
-
-
-def test_an_endless_challenge_is_cut_off(phone: Browser, room: Room) -> None:
-    """A body that is far too long is answered 413; one that is no JSON, and one from another site, like a form."""
-    where = f"{room.ask()}/challenge"
-    kind = {"Content-Type": "application/json"}
-
-    assert phone.send("POST", where, content=b"[" * 100_000, headers=kind).status_code == 413
-    assert phone.send("POST", where, content=b"[" * 10_000, headers=kind).status_code == 422
-    assert phone.send("POST", where, content=b"", headers=kind).status_code == 422

@@ -3,6 +3,7 @@
 import base64
 import json
 import logging
+import os
 import re
 import stat
 from collections.abc import Callable
@@ -169,6 +170,35 @@ def test_a_link_is_good_once(browser: Browser, file: Path) -> None:
     assert len(entries(browser, "passkey enrolled")) == 1
 
 
+def test_two_who_confirm_at_once_write_one_secret(browser: Browser, file: Path) -> None:
+    """The link is spent by the first; the second, whose secret was waiting too, is told so."""
+    path = link_of(browser, codes="replace")
+    secret = re.findall(r'<p class="secret">([A-Z2-7 ]+)</p>', post(browser, path, "codes").text)[0].replace(" ", "")
+    (waiting,) = (browser.context.settings.home / "enrolment").iterdir()
+    post(browser, path, "codes", code=pyotp.TOTP(secret).now())
+    gone = browser.send("POST", f"{path}/codes", data={"token": browser.cookies["crisis_form"], "code": "123456"})
+    waiting.write_text(other := pyotp.random_base32())
+    code = pyotp.TOTP(other).now()
+    second = browser.send("POST", f"{path}/codes", data={"token": browser.cookies["crisis_form"], "code": code})
+
+    assert "scan the picture first" in gone.text
+    assert "has been used for one-time codes already" in second.text
+    assert file.read_text().strip() == secret
+
+
+def test_secrets_that_nobody_confirmed_go(browser: Browser) -> None:
+    """What waits for its first code is gone when its link has run out and somebody else enrols."""
+    post(browser, link_of(browser), "codes")
+    folder = browser.context.settings.home / "enrolment"
+    (old,) = folder.iterdir()
+    long_ago = utc_now().timestamp() - LINK_LASTS.total_seconds() - 1
+    os.utime(old, (long_ago, long_ago))
+    post(browser, link_of(browser), "codes")
+
+    assert not old.exists()
+    assert len(list(folder.iterdir())) == 1
+
+
 def _changed(token: str, **update: Any) -> str:
     number, raw, mark = token.split(".")
     said = json.loads(base64.urlsafe_b64decode(raw + "=" * (-len(raw) % 4)))
@@ -275,7 +305,9 @@ def test_where_no_passkey_can_be_made_the_page_says_why(
 
     assert says in html
     assert "data-options" not in html
-    assert post(other, path, "passkey", made="{}").status_code == 403
+    made = other.send("POST", f"{path}/passkey", data={"token": other.cookies["crisis_form"], "made": "{}"})
+    assert made.status_code == 403
+    assert "was not sent from this page" not in made.text
 
 
 def test_a_file_that_cannot_be_written_is_said_without_the_secret(

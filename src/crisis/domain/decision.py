@@ -37,8 +37,8 @@ class Vote:
 
     @property
     def time(self) -> datetime:
-        """When it was recorded."""
-        return parse_time(self.at)
+        """When its proof of identity was found good; that stands under the seal, unlike when it was recorded."""
+        return parse_time(str(self.said.get("proved_at") or self.at))
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +103,8 @@ class Gate:
     reminded: int = 0
     locks_after: int = 0
     signed_by: str = ""
+    seal: str = ""
+    said: dict[str, Any] = field(default_factory=dict, compare=False)
     votes: list[Vote] = field(default_factory=list)
     decision: Decision | None = None
 
@@ -118,9 +120,13 @@ def fold_gates(entries: Iterable[Entry]) -> dict[tuple[str, str], Gate]:
     A plan asked again replaces the one before it together with its votes; an older decision does not count for it.
     """
     gates: dict[tuple[str, str], Gate] = {}
+    seen: set[str] = set()
     for entry in entries:
         where = (str(entry.body.get("run", "")), str(entry.body.get("gate", "")))
+        if entry.kind == "asked" and str(entry.body.get("nonce") or entry.seq) in seen:
+            continue  # a copy of a question that was asked before
         if entry.kind == "asked":
+            seen.add(str(entry.body.get("nonce") or entry.seq))
             gates[where] = _gate_from(entry, where)
         elif where in gates and entry.body.get("hash") == gates[where].plan.hash:
             _follow(gates[where], entry)
@@ -181,7 +187,7 @@ def _gate_from(entry: Entry, where: tuple[str, str]) -> Gate:
         run=where[0],
         name=where[1],
         plan=Plan.model_validate(body["plan"]),
-        asked_at=entry.time,
+        asked_at=parse_time(str(body.get("asked_at") or entry.at)),
         deadline=parse_time(body["deadline"]),
         needed=int(body["needed"]),
         people=list(body["people"]),
@@ -189,6 +195,8 @@ def _gate_from(entry: Entry, where: tuple[str, str]) -> Gate:
         requester=requester,
         asked_as=entry.seq,
         level=Level(int(body.get("level", Level.CRITICAL))),
+        seal=str(body.get("seal", "")),
+        said={name: value for name, value in body.items() if name != "seal"},
         signed_by=str(body.get("signed_by", "")),
         locks_after=int(body.get("locks_after", 0)),
         excluded=tuple(body.get("excluded") or ([requester] if requester else [])),

@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from crisis.domain.decision import Decision, Gate, Outcome, Vote
 from crisis.domain.level import Level
@@ -105,7 +105,10 @@ def may_vote(
         return f"protocol.yaml says that {who} is away until {away.to:%Y-%m-%d %H:%M}"
     if glass:
         return _no_glass(protocol, gate, who, moment)
-    return None if who in gate.people else f"{who[:40]!r} is not asked; asked are: {', '.join(gate.people)}"
+    if who not in gate.people:
+        return f"{who[:40]!r} is not asked; asked are: {', '.join(gate.people)}"
+    known = ladder(protocol, gate.level, gate.needed, gate.asked_at, gate.excluded).everybody
+    return None if who in known or person is None else f"protocol.yaml lets {who} decide nothing at {gate.level.title}"
 
 
 def _no_glass(protocol: Protocol, gate: Gate, who: str, moment: datetime) -> str | None:
@@ -173,24 +176,28 @@ def why_void(
     for nothing. `rule` is the strictest of the gates that the plan's steps need, `now` the moment at which a step
     would begin, or None for a step that had begun before a crash.
     """
-    good_for = protocol.break_glass.good_for if decision.glass and protocol.break_glass else rule.good_for
     if level != gate.level:
         return f"it was taken at {gate.level.title}, and now it is {level.title}"
-    if now is not None and now > decision.time + good_for:
-        return f"it was taken at {decision.time:%H:%M:%S} UTC and has run out"
-    before = [vote for vote in gate.votes if vote.seq < decision.seq]
+    # A vote that somebody copied further down the chain is still the one vote that was cast.
+    once = list(reversed({vote.seal: vote for vote in reversed(gate.votes) if vote.seq < decision.seq}.values()))
     if decision.outcome == "silence: proceed":
-        return _why_no_silence(rule, gate, decision, level, before)
+        return _why_no_silence(rule, gate, decision, [vote for vote in once if is_genuine(vote)], now)
     if rule.needed == 0 and decision.outcome == "approved":
         return None
-    # A vote that somebody copied further down the chain is still the one vote that was cast.
-    once = reversed({vote.seal: vote for vote in reversed(before)}.values())
     counted = [vote for vote in once if _counts(protocol, gate, vote, level, set(excluded), is_genuine)]
     ruling = tally(replace(gate, needed=rule.needed), counted)
     if ruling is None:
         return f"it has fewer valid votes than the {rule.needed} it needs"
     same = (ruling.choice, ruling.only, ruling.glass) == (decision.choice, decision.only, decision.glass)
-    return None if ruling.outcome == decision.outcome == "approved" and same else "the valid votes say something else"
+    if ruling.outcome != "approved" or not same:
+        return "the valid votes say something else"
+    glass = protocol.break_glass.good_for if ruling.glass and protocol.break_glass else rule.good_for
+    return _why_stale(max(vote.time for vote in counted), glass, now)
+
+
+def _why_stale(since: datetime, good_for: timedelta, now: datetime | None) -> str | None:
+    late = now is not None and now > since + good_for
+    return f"it was taken at {since:%H:%M:%S} UTC and has run out" if late else None
 
 
 def _counts(
@@ -213,12 +220,14 @@ def _counts(
     return vote.who in ladder(protocol, level, gate.needed, gate.asked_at, excluded).everybody
 
 
-def _why_no_silence(rule: Rule, gate: Gate, decision: Decision, level: Level, votes: list[Vote]) -> str | None:
+def _why_no_silence(rule: Rule, gate: Gate, decision: Decision, votes: list[Vote], now: datetime | None) -> str | None:
     first = gate.plan.choices[0]
     if decision.choice != first.name or decision.only is not None:
         return "silence carries only the recommended way"
-    if not rule.proceeds(frozenset(step.action for step in first.steps), level):
-        return f"silence lets nothing of this go ahead at {level.title}"
-    if decision.time < gate.deadline:
+    if not rule.proceeds(frozenset(step.action for step in first.steps), gate.level):
+        return f"silence lets nothing of this go ahead at {gate.level.title}"
+    if now is not None and now < gate.deadline:
         return "the time to answer was not over"
-    return "somebody answered" if any(vote.answer in (NO, CHANGE) for vote in votes) else None
+    if any(vote.answer in (NO, CHANGE) for vote in votes):
+        return "somebody answered"
+    return _why_stale(gate.deadline, rule.good_for, now)

@@ -250,8 +250,8 @@ def _check_decision(run: Run, spec: ActionSpec, arguments: dict[str, Any], about
 
 
 def _why_void(run: Run, gate: Gate, *, begun: bool) -> str | None:
-    if gate.decision is None:
-        return "there is none"
+    if gate.decision is None or not run.booth.is_ours(gate):
+        return "the question was not asked like this"
     return why_void(
         run.protocol,
         strictest_rule(run.protocol, gate.plan),

@@ -66,6 +66,14 @@ class Booth:
         """Seal a vote whose proof of identity was found good."""
         return seal(self.key, _PURPOSE, _statement(incident, who, body))
 
+    def mark_question(self, incident: str, body: Mapping[str, Any]) -> str:
+        """Seal a question: who may answer it, how many must agree, since when and until when."""
+        return seal(self.key, "question", {**body, "incident": incident})
+
+    def is_ours(self, gate: Gate) -> bool:
+        """Whether we asked this question as it stands: nobody wrote another in its place."""
+        return is_sealed(self.key, "question", {**gate.said, "incident": gate.incident}, gate.seal)
+
     def is_genuine(self, gate: Gate, vote: Vote) -> bool:
         """Whether we marked this vote, for this very question: nobody wrote it past us."""
         if vote.said.get("asked_as") != gate.asked_as or vote.said.get("hash") != gate.plan.hash:

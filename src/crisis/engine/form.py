@@ -5,11 +5,17 @@ from dataclasses import dataclass
 from typing import Any
 
 from crisis.domain.decision import Decision, Gate
+from crisis.domain.plan import Plan
 from crisis.engine.booth import Answer
 from crisis.engine.run import Run
 from crisis.engine.votes import cast, known_answers
 
-__all__ = ["PrefectForm"]
+__all__ = ["PrefectForm", "form_key"]
+
+
+def form_key(plan: Plan) -> str:
+    """Name the form of a plan among those of a run."""
+    return f"{plan.gate}-{plan.hash[:12]}"
 
 
 @dataclass
@@ -23,7 +29,7 @@ class PrefectForm:
     @property
     def key(self) -> str:
         """Names this question among those of the run."""
-        return f"{self.gate.name}-{self.gate.plan.hash[:12]}"
+        return form_key(self.gate.plan)
 
     @property
     def description(self) -> str:

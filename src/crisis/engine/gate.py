@@ -12,11 +12,12 @@ from crisis.domain.person import PEOPLE
 from crisis.domain.plan import Plan
 from crisis.domain.protocol import Gate as Rule
 from crisis.engine.action import ACTIONS, attempt, strictest_rule, who_is_excluded
-from crisis.engine.form import PrefectForm
+from crisis.engine.form import PrefectForm, form_key
 from crisis.engine.notices import Tell, news_for
 from crisis.engine.run import ParkedError, Run, current_run
 from crisis.engine.votes import decide_by_protocol, decide_by_silence, settle
 from crisis.errors import DeclinedError, DriftError, ProtocolError, UnprovenError
+from crisis.settings import new_token
 
 __all__ = ["Tell", "approve", "carry_out", "wishes"]
 
@@ -70,7 +71,7 @@ def _decided(plan: Plan, tell: Tell) -> Decision:
     if gate is None or _must_ask_again(run, gate):
         gate = _ask(run, plan, rule)
     decision = gate.decision or (_wait(run, gate, rule, tell) if gate.needed else decide_by_protocol(run.journal, gate))
-    run.mirror.answered()
+    run.mirror.answered(form_key(plan))
     if decision.goes_ahead or decision.outcome == "change asked":
         return decision
     raise _declined(decision)
@@ -156,6 +157,9 @@ def _ask(run: Run, plan: Plan, rule: Rule) -> Gate:
         raise ProtocolError(f"gate {plan.gate}", wanted="somebody to ask", saw=saw)
     recommended = frozenset(step.action for step in plan.choices[0].steps)
     body = {
+        "run": run.id,
+        "nonce": new_token(),
+        "asked_at": write_time(now),
         "gate": plan.gate,
         "plan": plan.model_dump(mode="json"),
         "hash": plan.hash,
@@ -173,7 +177,7 @@ def _ask(run: Run, plan: Plan, rule: Rule) -> Gate:
     }
     if glass is not None and rule.needed:
         body |= {"glass_after": glass.after.total_seconds(), "glass": list(glass.people)}
-    run.record("asked", body)
+    run.record("asked", {**body, "seal": run.booth.mark_question(run.incident, body)})
     return fold_gates(run.entries())[run.id, plan.gate]
 
 
@@ -186,6 +190,9 @@ def _wait(run: Run, gate: Gate, rule: Rule, tell: Tell) -> Decision:
     began = time.monotonic()
     while True:
         current = fold_gates(run.entries())[run.id, gate.name]
+        if not run.booth.is_ours(current):
+            _ask(run, gate.plan, rule)  # somebody wrote another question over ours
+            continue
         decision = current.decision or settle(run.booth, current)
         if decision is not None:
             _tell_of_glass(run, current, decision, tell, page)

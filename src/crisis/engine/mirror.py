@@ -57,8 +57,8 @@ class Mirror(Protocol):
         """Show the run as paused, with a form."""
         ...
 
-    def answered(self) -> None:
-        """Show the run as running again."""
+    def answered(self, key: str) -> None:
+        """Show the run as running again, once the question of this key is settled."""
         ...
 
     def put_aside(self) -> None:
@@ -82,7 +82,7 @@ class NoMirror:
     def ask(self, form: Form) -> None:
         """Ask nobody."""
 
-    def answered(self) -> None:
+    def answered(self, key: str) -> None:
         """Do nothing."""
 
     def put_aside(self) -> None:
@@ -102,9 +102,14 @@ class PrefectMirror:
     def __init__(self, flow_run: UUID, logger: logging.Logger | logging.LoggerAdapter[Any]) -> None:
         self._run, self._log = flow_run, logger
         self._work: queue.Queue[Callable[[Any], None] | None] = queue.Queue()
-        self._form: Form | None = None
+        self._forms: list[Form] = []
         self._artifacts: dict[str, UUID] = {}
         self._thread: threading.Thread | None = None
+
+    @property
+    def _form(self) -> Form | None:
+        """The question to show: of several open ones the newest, for Prefect has room for one."""
+        return self._forms[-1] if self._forms else None
 
     def say(self, entry: Entry) -> None:
         """Write an entry to the run's log in the Prefect UI."""
@@ -119,20 +124,25 @@ class PrefectMirror:
 
     def ask(self, form: Form) -> None:
         """Show the run as paused with a form, until `answered`."""
-        self._form = form
+        self._forms.append(form)
         self._do(lambda client: self._ask(client, form))
 
     def put_aside(self) -> None:
         """Show the run as waiting without a process. Its form stays; Resume makes Prefect schedule the run again."""
-        form, self._form = self._form, None
+        form, self._forms = self._form, []
         if form is not None:
             self._do(lambda client: self._pause(client, form, leave=True))
 
-    def answered(self) -> None:
-        """Show the run as running again and forget the form."""
-        form, self._form = self._form, None
-        if form is not None:
-            self._do(lambda client: self._resume(client, form))
+    def answered(self, key: str) -> None:
+        """Show the run as running again and forget the form; where another question is open, show that one."""
+        form = next((one for one in self._forms if one.key == key), None)
+        if form is None:
+            return
+        self._forms = [one for one in self._forms if one is not form]
+        self._do(lambda client: self._resume(client, form))
+        other = self._form
+        if other is not None:
+            self._do(lambda client: self._ask(client, other))
 
     def close(self) -> None:
         """Send what is waiting, for five seconds at most."""

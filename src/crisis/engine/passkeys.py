@@ -16,7 +16,7 @@ from webauthn import (
     verify_registration_response,
 )
 from webauthn.authentication.verify_authentication_response import VerifiedAuthentication
-from webauthn.helpers import base64url_to_bytes, bytes_to_base64url, options_to_json_dict
+from webauthn.helpers import base64url_to_bytes, bytes_to_base64url, options_to_json
 from webauthn.helpers.exceptions import WebAuthnException
 from webauthn.helpers.structs import (
     AuthenticatorSelectionCriteria,
@@ -71,7 +71,7 @@ def request_options(booth: Booth, gate: Gate, answer: Answer, address: str, now:
         allow_credentials=_descriptors(known),
         user_verification=UserVerificationRequirement.REQUIRED,
     )
-    return {"publicKey": options_to_json_dict(options), **said, "seal": seal(booth.key, _PURPOSE, stated)}
+    return {"publicKey": json.loads(options_to_json(options)), **said, "seal": seal(booth.key, _PURPOSE, stated)}
 
 
 def unproved_by_passkey(booth: Booth, gate: Gate, answer: Answer, now: datetime) -> str | None:
@@ -191,7 +191,8 @@ def creation_options(booth: Booth, link: Link, address: str) -> dict[str, Any]:
             resident_key=ResidentKeyRequirement.PREFERRED, user_verification=UserVerificationRequirement.REQUIRED
         ),
     )
-    return options_to_json_dict(options)
+    told: dict[str, Any] = json.loads(options_to_json(options))
+    return told
 
 
 def register(booth: Booth, link: Link, made: str, label: str, address: str, source: str) -> str | None:

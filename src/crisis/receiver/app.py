@@ -69,8 +69,9 @@ async def _http_error(request: Request, error: HTTPException) -> Response:
     if request.url.path.startswith("/alerts/"):
         return JSONResponse({"error": status.phrase}, status, headers=error.headers)
     says = "Check the link, or look at the list of incidents."
-    # What stands behind /in/ lets somebody in: no page shows it.
-    where = "/in/…" if request.url.path.startswith("/in/") else request.url.path
+    # What stands behind these lets somebody in: no page shows it.
+    door = next((door for door in ("/in/", "/enrol/") if request.url.path.startswith(door)), "")
+    where = f"{door}…" if door else request.url.path
     answer = PageError(status, f"{status.phrase}: {where}"[:120], says).as_page()
     answer.headers.update(error.headers or {})
     return answer

@@ -73,7 +73,10 @@ def confirm_codes(booth: Booth, settings: Settings, link: Link, code: str, sourc
         return "this link sets up no one-time codes"
     if link.codes == "new" and file.exists():
         return "there are one-time codes already; ask for a link that replaces them"
-    secret = pending_secret(settings, link)
+    waiting = settings.home / _PENDING / link.nonce
+    if not waiting.exists():
+        return "scan the picture first, or ask for a new link where this one was used"
+    secret = waiting.read_text(encoding="utf-8").strip()
     step = matching_step(secret, code, now)
     if step is None:
         far = matching_step(secret, code, now, _FAR_OFF)
@@ -87,7 +90,7 @@ def confirm_codes(booth: Booth, settings: Settings, link: Link, code: str, sourc
     with suppress(AlreadyRecordedError):  # the code that was just typed decides nothing any more
         booth.journal.append(PEOPLE, "code accepted", link.who, {"incident": ""}, key=f"code:{link.who}:{step}")
     _keep(file, secret, replace=link.codes == "replace")
-    (settings.home / _PENDING / link.nonce).unlink(missing_ok=True)
+    waiting.unlink(missing_ok=True)
     return None
 
 
