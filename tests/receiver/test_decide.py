@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from crisis.domain.clock import utc_now
+from crisis.domain.level import Level
 from crisis.domain.person import PEOPLE, STRIKES
 from crisis.domain.protocol import Away
 from crisis.receiver.context import Context
@@ -316,8 +317,11 @@ def test_who_cannot_answer_is_shown_with_the_reason(context: Context, room: Room
     """Away, locked, excluded: each of them is named, and only who can answer is offered."""
     now = utc_now()
     away = Away.model_validate({"from": now - timedelta(days=1), "to": now + timedelta(days=1)})
-    browser = Browser(changed(context, "ben", away=(away,)))
-    path = room.ask(people=["cleo"], level=2, excluded=["ada"], requester="ada")
+    first = context.protocol.levels[Level.CRITICAL].model_copy(update={"decision_makers": ("ada", "ben", "cleo")})
+    levels = {**context.protocol.levels, Level.CRITICAL: first}
+    three = replace(context, protocol=context.protocol.model_copy(update={"levels": levels}))
+    browser = Browser(changed(three, "ben", away=(away,)))
+    path = room.ask(people=["cleo"], excluded=["ada"], requester="ada")
     for _ in range(STRIKES):
         room.journal.append(PEOPLE, "code refused", "cleo", {"because": "wrong", "incident": INCIDENT})
     html = browser.send("GET", path).text

@@ -7,7 +7,7 @@ import logging
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import urlencode
 
@@ -434,6 +434,15 @@ def test_slack_away_costs_no_vote(side: Side, room: Room) -> None:
 
     assert says(side.post(side.submission())).startswith("Decided")
     assert len(room.entries("decided")) == 1
+
+
+def test_slack_is_answered_in_time(side: Side) -> None:
+    """Slack waits three seconds for us, however slow it is itself."""
+    side.memory.faults["vendor_delay"] = 3
+    answer = side.post(side.click())
+
+    assert answer.status_code == 200
+    assert answer.elapsed < timedelta(seconds=3)
 
 
 def test_the_message_loses_its_buttons(side: Side) -> None:
