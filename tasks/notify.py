@@ -12,6 +12,7 @@ from crisis.domain.entry import Entry
 from crisis.domain.level import Level
 from crisis.domain.protocol import Person
 from crisis.engine.action import action, attempt
+from crisis.engine.links import link_for
 from crisis.engine.run import current_run
 from crisis.engine.votes import known_answers
 from crisis.errors import CrisisError, RefusedError, TransientError
@@ -20,6 +21,9 @@ Phase = Literal["down", "recovered"]
 
 _MOST_ANSWERS = 60
 """Letters that an SMS spends on listing answers: it is paid and cut by length."""
+
+_ROOM = "{room}"
+"""Where an SMS has a link of one's own into the incident room; a call cannot say one."""
 
 _WORDS: dict[Phase, str] = {
     "down": "{service} fails for users. They see a maintenance page while we put the last good release back.",
@@ -37,10 +41,9 @@ def notify_stakeholders(service: str, phase: Phase) -> Change:
     Fails  RefusedError or TransientError when nobody could be told.
     """
     run = current_run()
-    people = [run.protocol.people[who] for who in run.protocol.stakeholders]
     says = _WORDS[phase].format(service=service)
     since = run.state().opened_at if phase == "down" else None
-    return _tell(service, people, phase, f"{says} {run.settings.address}/incidents/{run.incident}", call_since=since)
+    return _tell(service, run.protocol.stakeholders, phase, f"{says} {_ROOM}", call_since=since)
 
 
 @action(kind="inform", needs=("twilio:messages",), undo="none")
@@ -62,7 +65,7 @@ def ask_decision_maker(who: str, title: str, page: str, question: int, mark: str
             also.callback(attempt, ask_on_slack, who, title, page, question, mark, says)
         if not mark:
             also.callback(lambda: called.extend(_ring(who, person, gate, text)))
-        change = _tell(who, [person], _mark(page, question, mark), text + _how_to_reply(who, person, gate))
+        change = _tell(who, [who], _mark(page, question, mark), text + _how_to_reply(who, person, gate))
     return Change.done(who, f"{change.note}; called {person.name}", calls=called) if called else change
 
 
@@ -103,7 +106,6 @@ def call_for_help(service: str, says: str) -> Change:
     names = dict.fromkeys((*run.protocol.levels[run.state().level].decision_makers, *run.protocol.stakeholders))
     open_measures = ", ".join(measure.action for measure in run.state().measures) or "none"
     text = f"{service} is NOT proved healthy and needs you. {says}. In force: {open_measures}."
-    people = [run.protocol.people[who] for who in names]
     # Each try that gives up calls for itself: a call of an earlier phase, try or run is not taken for this one.
     mine = [entry for entry in run.entries() if entry.run == run.id]
     ended = max((entry.seq for entry in mine if entry.kind == "ended"), default=0)
@@ -113,12 +115,12 @@ def call_for_help(service: str, says: str) -> Change:
         if entry.kind == "intended" and entry.seq > ended and entry.body["action"] == call_for_help.__name__
     )
     mark, others = f"help {run.id[:8]} {run.tries + 1}", _calls_of(run.entries())
-    return _tell(service, people, mark, text, call_since=began, others=others)
+    return _tell(service, names, mark, f"{text} {_ROOM}", call_since=began, others=others)
 
 
 def _tell(
     target: str,
-    people: Iterable[Person],
+    people: Iterable[str],
     mark: str,
     text: str,
     *,
@@ -132,9 +134,10 @@ def _tell(
     """
     marked = f"[{current_run().incident} {mark}] {text}"
     told, had, failed, calls = list[str](), list[str](), dict[str, CrisisError](), list[str]()
-    for person in people:
+    for who in people:
+        person = current_run().protocol.people[who]
         try:
-            (told if _reach(person, marked, call_since, others, calls) else had).append(person.name)
+            (told if _reach(who, marked, call_since, others, calls) else had).append(person.name)
         except CrisisError as error:
             failed[person.name] = error
     passing = next((error for error in failed.values() if isinstance(error, TransientError)), None)
@@ -148,19 +151,21 @@ def _tell(
     return Change.done(target, note, failed=list(failed), calls=calls)
 
 
-def _reach(person: Person, text: str, call_since: datetime | None, others: Collection[str], calls: list[str]) -> bool:
+def _reach(who: str, text: str, call_since: datetime | None, others: Collection[str], calls: list[str]) -> bool:
     """Send an SMS, and call where asked, noting the call; False when both had gone out before."""
+    run = current_run()
+    person = run.protocol.people[who]
     if person.sms is None and person.call is None:
         raise RefusedError(
             person.name, vendor="twilio", operation="send", saw="no number", then="add sms to protocol.yaml"
         )
     marker, news = text.partition("]")[0], False
-    with twilio.connect(current_run().protocol.messages) as client:
+    with twilio.connect(run.protocol.messages) as client:
         if person.sms and not any(body.startswith(f"{marker}]") for _, body in client.messages(person.sms)):
-            client.send(person.sms, text)
+            client.send(person.sms, text.replace(_ROOM, link_for(run.settings, who, run.incident)))
             news = True
         if person.call and call_since is not None and not _called(client, person.call, call_since, others):
-            calls.append(client.call(person.call, text.partition("] ")[2]))
+            calls.append(client.call(person.call, text.partition("] ")[2].replace(_ROOM, "").strip()))
             news = True
     return news
 

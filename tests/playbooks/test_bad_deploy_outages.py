@@ -143,7 +143,7 @@ def test_a_stuck_switch_calls_people(stuck: tuple[Ground, str, object]) -> None:
     ground, _, _ = stuck
 
     (message,) = ground.messages(ADA, "switch to maintenance by hand")
-    assert message.endswith("In force: freeze_deployments.")
+    assert message.partition(" http")[0].endswith("In force: freeze_deployments.")
 
 
 @pytest.fixture(scope="module")
@@ -214,7 +214,8 @@ def test_a_lost_reply_sends_no_second_message(lost_replies: Ground) -> None:
 
     assert set(told.values()) == {1}
     assert {number for number, mark in told if mark.endswith("down")} == {ADA, DAN}
-    assert Counter(call["to"] for call in state["calls"]) == {ADA: 1, DAN: 1}
+    # Ada's second call is the question.
+    assert Counter(call["to"] for call in state["calls"]) == {ADA: 2, DAN: 1}
 
 
 def test_a_lost_reply_loses_nobody(lost_replies: Ground) -> None:

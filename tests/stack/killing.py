@@ -23,7 +23,7 @@ PROJECT = Path(__file__).resolve().parents[2]
 _READS = 0.2
 _RUN = re.compile(
     r"INC-\d{8}-[0-9a-f]{6}|[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f-]{22}|\b[0-9a-f]{7,40}\b"
-    r"|(?<=revert )\d+(?=\])|127\.0\.0\.1:\d+"
+    r"|(?<=revert )\d+(?=\])|(?<=Reply: Q)\d+|/in/[\w.-]+|127\.0\.0\.1:\d+"
 )
 
 
