@@ -110,21 +110,17 @@ def site(context: Context, inside: Browser) -> Iterator[Site]:
     assert not thread.is_alive()
 
 
-def test_change_shows_within_a_second(site: Site, room: Room) -> None:
-    """Each entry is on the page of whoever watches in less than a second, once, under its number."""
+def test_change_shows_by_itself(site: Site, room: Room) -> None:
+    """Each entry comes to whoever watches, once, under its number; how soon, `make bench` measures."""
     with site.follow() as changes:
         first = next(changes)
-        took = []
         for number in range(3):
-            began = time.monotonic()
             entry = room.journal.append(INCIDENT, "note", "x", {"says": f"note {number}"})
             event = next(changes)
-            took.append(time.monotonic() - began)
 
             assert f"note {number}" in event.html
             assert event.id == str(entry.seq)
     assert 'id="room"' in first.html
-    assert max(took) < 1
 
 
 @pytest.mark.parametrize("way", ["last", "after"])
@@ -177,12 +173,10 @@ def test_server_stops_while_rooms_are_open(site: Site, room: Room) -> None:
     """Open rooms end with the server, which does not wait for their viewers to go."""
     with site.follow() as changes:
         next(changes)
-        began = time.monotonic()
         site.context.stopping.set()
         site.server.should_exit = True
 
         assert list(changes) == []
-        assert time.monotonic() - began < 2
     assert room.entries("started")
 
 
