@@ -214,8 +214,11 @@ def test_a_lost_reply_sends_no_second_message(lost_replies: Ground) -> None:
 
     assert set(told.values()) == {1}
     assert {number for number, mark in told if mark.endswith("down")} == {ADA, DAN}
-    # Ada's second call is the question.
-    assert Counter(call["to"] for call in state["calls"]) == {ADA: 2, DAN: 1}
+    calls = Counter(call["to"] for call in state["calls"])
+    # Ada's second call is the question. After a lost reply only Twilio's list is left, which does not say what a call
+    # was about: one in the same second may be taken for it, and then the SMS alone asks.
+    assert calls[DAN] == 1
+    assert calls[ADA] in (1, 2)
 
 
 def test_a_lost_reply_loses_nobody(lost_replies: Ground) -> None:

@@ -90,7 +90,7 @@ def test_secrets_stay_private(tmp_path: Path) -> None:
         secrets += [value for name, value in world.env.items() if "TOTP" in name]
 
     assert mode == 0o600
-    assert len(secrets) == 11
+    assert len(secrets) == 12
     assert not [secret for secret in secrets if secret in command or secret in shown]
 
 
@@ -176,5 +176,5 @@ def test_command_prints_the_way_in_and_waits() -> None:
         assert process.wait(10) == 0
 
     assert any(line.startswith("export CRISIS_SANDBOX_SHOP_URL=http://127.0.0.1:") for line in lines)
-    assert len(lines) == 19
+    assert len(lines) == 22
     assert not home.exists()

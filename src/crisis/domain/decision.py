@@ -1,9 +1,10 @@
 """Decision: what people, or their silence, said to a plan."""
 
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from crisis.domain.clock import parse_time
 from crisis.domain.entry import Entry
@@ -13,6 +14,7 @@ from crisis.domain.plan import Plan, Step
 __all__ = ["Decision", "Gate", "Outcome", "Vote", "fold_gates"]
 
 Outcome = Literal["approved", "declined", "change asked", "silence: proceed", "silence: stop"]
+_OUTCOMES: dict[str, Outcome] = {one: one for one in get_args(Outcome)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,13 +125,15 @@ def fold_gates(entries: Iterable[Entry]) -> dict[tuple[str, str], Gate]:
     seen: set[str] = set()
     for entry in entries:
         where = (str(entry.body.get("run", "")), str(entry.body.get("gate", "")))
-        if entry.kind == "asked" and str(entry.body.get("nonce") or entry.seq) in seen:
-            continue  # a copy of a question that was asked before
-        if entry.kind == "asked":
-            seen.add(str(entry.body.get("nonce") or entry.seq))
-            gates[where] = _gate_from(entry, where)
-        elif where in gates and entry.body.get("hash") == gates[where].plan.hash:
-            _follow(gates[where], entry)
+        # A row that somebody wrote past us may lack anything: then it says nothing.
+        with suppress(KeyError, TypeError, ValueError):
+            if entry.kind == "asked":
+                nonce = str(entry.body.get("nonce") or entry.seq)
+                if nonce not in seen:  # else it is a copy of a question that was asked before
+                    seen.add(nonce)
+                    gates[where] = _gate_from(entry, where)
+            elif where in gates and entry.body.get("hash") == gates[where].plan.hash:
+                _follow(gates[where], entry)
     return gates
 
 
@@ -151,7 +155,7 @@ def _follow(gate: Gate, entry: Entry) -> None:
         only = body.get("steps")
         gate.decision = Decision(
             plan=gate.plan,
-            outcome=body["outcome"],
+            outcome=_OUTCOMES[body["outcome"]],
             choice=body.get("choice", ""),
             by=tuple(body["by"]),
             reason=body["reason"],

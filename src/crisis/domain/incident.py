@@ -43,16 +43,18 @@ class Incident:
 
 def fold_incident(incident: str, entries: Iterable[Entry]) -> Incident:
     """Read an incident out of its entries."""
-    found, running = Incident(incident), set[str]()
+    found, running, levelled = Incident(incident), set[str](), False
     for entry in entries:
         body = entry.body
-        if entry.kind == "opened":
+        if entry.kind == "opened" and found.opened_at is None:  # whoever opened it stays who opened it
             found.service, found.summary = str(body["service"]), str(body["summary"])
             found.playbook, found.source = str(body["playbook"]), str(body["source"])
             found.requester, found.drill = str(body.get("requester") or ""), bool(body.get("drill"))
             found.opened_at = entry.time
         elif entry.kind == "level":
-            found.level = Level(int(body["level"]))
+            # It only rises: a row that lowered it would hand the decision to others.
+            level = Level(int(body["level"]))
+            found.level, levelled = min(found.level, level) if levelled else level, True
         elif entry.kind in ("done", "none"):
             _fold_measure(found, entry)
         elif entry.kind == "started":

@@ -167,23 +167,30 @@ def why_void(
     level: Level,
     excluded: Iterable[str],
     is_genuine: Callable[[Vote], bool],
-    now: datetime | None,
+    now: datetime,
+    begun: bool,
 ) -> str | None:
     """
     Say why a decision does not carry its steps (any more), or None when it does.
 
     Everything is worked out again from the votes and from protocol.yaml: what the journal's own summary says counts
     for nothing. `rule` is the strictest of the gates that the plan's steps need, `now` the moment at which a step
-    would begin, or None for a step that had begun before a crash.
+    would begin; one that had `begun` before a crash may go on however late it is.
     """
     if level != gate.level:
         return f"it was taken at {gate.level.title}, and now it is {level.title}"
     # A vote that somebody copied further down the chain is still the one vote that was cast.
     once = list(reversed({vote.seal: vote for vote in reversed(gate.votes) if vote.seq < decision.seq}.values()))
     if decision.outcome == "silence: proceed":
-        return _why_no_silence(rule, gate, decision, [vote for vote in once if is_genuine(vote)], now)
-    if rule.needed == 0 and decision.outcome == "approved":
-        return None
+        votes = [vote for vote in once if is_genuine(vote)]
+        return _why_no_silence(rule, gate, decision, votes, now) or _why_stale(gate.deadline, rule.good_for, now, begun)
+    if rule.needed == 0:
+        recommended = (decision.outcome, decision.choice, decision.only) == (
+            "approved",
+            gate.plan.choices[0].name,
+            None,
+        )
+        return None if recommended else "where nobody is asked, only the recommended way goes ahead"
     counted = [vote for vote in once if _counts(protocol, gate, vote, level, set(excluded), is_genuine)]
     ruling = tally(replace(gate, needed=rule.needed), counted)
     if ruling is None:
@@ -192,11 +199,11 @@ def why_void(
     if ruling.outcome != "approved" or not same:
         return "the valid votes say something else"
     glass = protocol.break_glass.good_for if ruling.glass and protocol.break_glass else rule.good_for
-    return _why_stale(max(vote.time for vote in counted), glass, now)
+    return _why_stale(max(vote.time for vote in counted), glass, now, begun)
 
 
-def _why_stale(since: datetime, good_for: timedelta, now: datetime | None) -> str | None:
-    late = now is not None and now > since + good_for
+def _why_stale(since: datetime, good_for: timedelta, now: datetime, begun: bool) -> str | None:  # noqa: FBT001
+    late = not begun and now > since + good_for
     return f"it was taken at {since:%H:%M:%S} UTC and has run out" if late else None
 
 
@@ -220,14 +227,12 @@ def _counts(
     return vote.who in ladder(protocol, level, gate.needed, gate.asked_at, excluded).everybody
 
 
-def _why_no_silence(rule: Rule, gate: Gate, decision: Decision, votes: list[Vote], now: datetime | None) -> str | None:
+def _why_no_silence(rule: Rule, gate: Gate, decision: Decision, votes: list[Vote], now: datetime) -> str | None:
     first = gate.plan.choices[0]
     if decision.choice != first.name or decision.only is not None:
         return "silence carries only the recommended way"
     if not rule.proceeds(frozenset(step.action for step in first.steps), gate.level):
         return f"silence lets nothing of this go ahead at {gate.level.title}"
-    if now is not None and now < gate.deadline:
+    if now < gate.deadline:
         return "the time to answer was not over"
-    if any(vote.answer in (NO, CHANGE) for vote in votes):
-        return "somebody answered"
-    return _why_stale(gate.deadline, rule.good_for, now)
+    return "somebody answered" if any(vote.answer in (NO, CHANGE) for vote in votes) else None

@@ -178,7 +178,7 @@ def _perform(spec: ActionSpec, function: Callable[..., Change], arguments: dict[
         _check_authority(run, spec, about["target"])
         _check_decision(run, spec, arguments, about)
     _check_repeat(run, spec, call)
-    run.record("intended", about)
+    run.record("intended", {**about, "seal": run.booth.mark_beginning(call)})
     began = time.monotonic()
     with _failures_recorded(run, about):
         change = function(**arguments)
@@ -235,13 +235,16 @@ def _check_decision(run: Run, spec: ActionSpec, arguments: dict[str, Any], about
     if run.protocol.gates[spec.kind].needed == 0:
         return
     entries = run.entries()
-    begun = any(entry.kind == "intended" and entry.body.get("call") == about["call"] for entry in entries)
+    begun = any(
+        entry.kind == "intended" and run.booth.has_begun(about["call"], str(entry.body.get("seal", "")))
+        for entry in entries
+    )
     target = f"{spec.name} {about['target']}"
     for gate in fold_gates(entries).values():
         steps = gate.decision.steps if gate.run == run.id and gate.decision is not None else ()
         if not any(planned.action == spec.name and planned.arguments == arguments for planned in steps):
             continue
-        because = _why_void(run, gate, begun=begun)
+        because = why_not_carried(run, gate, begun=begun)
         if because is None:
             return
         raise DriftError(target, wanted="a decision that holds", saw=because, then="the question is put again")
@@ -249,7 +252,8 @@ def _check_decision(run: Run, spec: ActionSpec, arguments: dict[str, Any], about
     raise UnauthorisedError(target, wanted=wanted, saw="none", then="ask for it at a gate")
 
 
-def _why_void(run: Run, gate: Gate, *, begun: bool) -> str | None:
+def why_not_carried(run: Run, gate: Gate, *, begun: bool = False) -> str | None:
+    """Say why the decision on record does not carry the plan of its question, or None when it does."""
     if gate.decision is None or not run.booth.is_ours(gate):
         return "the question was not asked like this"
     return why_void(
@@ -260,7 +264,8 @@ def _why_void(run: Run, gate: Gate, *, begun: bool) -> str | None:
         level=run.state().level,
         excluded=who_is_excluded(run),
         is_genuine=lambda vote: run.booth.is_genuine(gate, vote),
-        now=None if begun else utc_now(),
+        now=utc_now(),
+        begun=begun,
     )
 
 

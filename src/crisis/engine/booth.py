@@ -74,6 +74,19 @@ class Booth:
         """Whether we asked this question as it stands: nobody wrote another in its place."""
         return is_sealed(self.key, "question", {**gate.said, "incident": gate.incident}, gate.seal)
 
+    def mark_beginning(self, call: str) -> str:
+        """Seal that a call of an action is about to begin: it may then end, however late."""
+        return seal(self.key, "intended", {"call": call})
+
+    def has_begun(self, call: str, mark: str) -> bool:
+        """Whether we said so."""
+        return is_sealed(self.key, "intended", {"call": call}, mark)
+
+    def votes(self, gate: Gate) -> list[Vote]:
+        """Return the genuine votes of a question, each once: a copy further down the chain is no second word."""
+        genuine = [vote for vote in gate.votes if self.is_genuine(gate, vote)]
+        return list(reversed({vote.seal: vote for vote in reversed(genuine)}.values()))
+
     def is_genuine(self, gate: Gate, vote: Vote) -> bool:
         """Whether we marked this vote, for this very question: nobody wrote it past us."""
         if vote.said.get("asked_as") != gate.asked_as or vote.said.get("hash") != gate.plan.hash:

@@ -11,7 +11,7 @@ from crisis.domain.mandate import Ladder, ladder
 from crisis.domain.person import PEOPLE
 from crisis.domain.plan import Plan
 from crisis.domain.protocol import Gate as Rule
-from crisis.engine.action import ACTIONS, attempt, strictest_rule, who_is_excluded
+from crisis.engine.action import ACTIONS, attempt, strictest_rule, who_is_excluded, why_not_carried
 from crisis.engine.form import PrefectForm, form_key
 from crisis.engine.notices import Tell, news_for
 from crisis.engine.run import ParkedError, Run, current_run
@@ -65,16 +65,29 @@ def approve(plan: Plan, tell: Tell) -> Decision:
 
 
 def _decided(plan: Plan, tell: Tell) -> Decision:
+    """Ask until there is a decision that carries the plan, stops it, or asks for another."""
     run = current_run()
     rule = strictest_rule(run.protocol, plan)
-    gate = _gate_of(run, plan)
-    if gate is None or _must_ask_again(run, gate):
-        gate = _ask(run, plan, rule)
-    decision = gate.decision or (_wait(run, gate, rule, tell) if gate.needed else decide_by_protocol(run.journal, gate))
-    run.mirror.answered(form_key(plan))
-    if decision.goes_ahead or decision.outcome == "change asked":
-        return decision
-    raise _declined(decision)
+    for _ in range(_PLANS_AT_MOST):
+        gate = _gate_of(run, plan)
+        if gate is None or _must_ask_again(run, gate):
+            gate = _ask(run, plan, rule)
+        if gate.decision is None:
+            decision = _wait(run, gate, rule, tell) if gate.needed else decide_by_protocol(run.journal, gate)
+        else:
+            decision = gate.decision
+        run.mirror.answered(form_key(plan))
+        if decision.outcome == "change asked":
+            return decision
+        if not decision.goes_ahead:
+            raise _declined(decision)
+        stands = fold_gates(run.entries())[run.id, plan.gate]
+        because = why_not_carried(run, stands)
+        if because is None:
+            return decision
+        body = {"gate": plan.gate, "hash": plan.hash, "decided_as": decision.seq}
+        run.record("drifted", {**body, "says": f"the decision does not hold: {because}; the question is put again"})
+    raise UnprovenError(f"gate {plan.gate}", wanted="a decision that holds", saw=f"{_PLANS_AT_MOST} that do not")
 
 
 def _declined(decision: Decision) -> DeclinedError:
@@ -86,7 +99,7 @@ def _declined(decision: Decision) -> DeclinedError:
 
 def _gate_of(run: Run, plan: Plan) -> Gate | None:
     gate = fold_gates(run.entries()).get((run.id, plan.gate))
-    return gate if gate is not None and gate.plan.hash == plan.hash else None
+    return gate if gate is not None and gate.plan.hash == plan.hash and run.booth.is_ours(gate) else None
 
 
 def _must_ask_again(run: Run, gate: Gate) -> bool:
@@ -108,7 +121,7 @@ def _must_ask_again(run: Run, gate: Gate) -> bool:
 def _waiting(run: Run, name: str) -> Gate | None:
     """Return the question this run had asked and that nobody has settled: a replay does not plan it again."""
     gate = fold_gates(run.entries()).get((run.id, name))
-    return gate if gate is not None and gate.decision is None else None
+    return gate if gate is not None and gate.decision is None and run.booth.is_ours(gate) else None
 
 
 def _with_history(run: Run, name: str, plan: Plan) -> Plan:
@@ -222,7 +235,8 @@ def _tell_of_glass(run: Run, gate: Gate, decision: Decision, tell: Tell, page: s
     """Be loud about broken glass: everybody hears of it, by name, before anything is done."""
     if not decision.glass:
         return
-    names = " and ".join(run.protocol.people[who].name for who in decision.by)
+    people = run.protocol.people
+    names = " and ".join(people[who].name if who in people else who for who in decision.by)
     says = f"GLASS BROKEN: {names} decided without the decision makers: {decision.choice}."
     for who, person in run.protocol.people.items():
         if person.sms or person.call:

@@ -75,7 +75,7 @@ def settle(booth: Booth, gate: Gate) -> Decision | None:
     current = fold_gates(booth.journal.entries(gate.incident))[gate.run, gate.name]
     if current.asked_as != gate.asked_as or current.decision is not None:
         return current.decision
-    ruling = tally(current, [vote for vote in current.votes if booth.is_genuine(current, vote)])
+    ruling = tally(current, booth.votes(current))
     return _decide(booth.journal, current, ruling) if ruling is not None else None
 
 
