@@ -85,8 +85,9 @@ def _decided(plan: Plan, tell: Tell) -> Decision:
         because = why_not_carried(run, stands)
         if because is None:
             return decision
+        says = DriftError(plan.title, wanted="a decision that holds", saw=because, then="the question is put again")
         body = {"gate": plan.gate, "hash": plan.hash, "decided_as": decision.seq}
-        run.record("drifted", {**body, "says": f"the decision does not hold: {because}; the question is put again"})
+        run.record("drifted", {**body, "says": str(says)})
     raise UnprovenError(f"gate {plan.gate}", wanted="a decision that holds", saw=f"{_PLANS_AT_MOST} that do not")
 
 
