@@ -1,7 +1,7 @@
 """Mandate: who may decide on a plan, what their votes make, and whether a decision still covers a step. No I/O."""
 
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
@@ -166,7 +166,7 @@ def why_void(
     *,
     level: Level,
     excluded: Iterable[str],
-    is_genuine: Callable[[Vote], bool],
+    votes: Iterable[Vote],
     now: datetime,
     begun: bool,
 ) -> str | None:
@@ -179,11 +179,11 @@ def why_void(
     """
     if level != gate.level:
         return f"it was taken at {gate.level.title}, and now it is {level.title}"
-    # A vote that somebody copied further down the chain is still the one vote that was cast.
-    once = list(reversed({vote.seal: vote for vote in reversed(gate.votes) if vote.seq < decision.seq}.values()))
+    before = [vote for vote in votes if vote.seq < decision.seq]
     if decision.outcome == "silence: proceed":
-        votes = [vote for vote in once if is_genuine(vote)]
-        return _why_no_silence(rule, gate, decision, votes, now) or _why_stale(gate.deadline, rule.good_for, now, begun)
+        return _why_no_silence(rule, gate, decision, before, now) or _why_stale(
+            gate.deadline, rule.good_for, now, begun
+        )
     if rule.needed == 0:
         recommended = (decision.outcome, decision.choice, decision.only) == (
             "approved",
@@ -191,7 +191,7 @@ def why_void(
             None,
         )
         return None if recommended else "where nobody is asked, only the recommended way goes ahead"
-    counted = [vote for vote in once if _counts(protocol, gate, vote, level, set(excluded), is_genuine)]
+    counted = [vote for vote in before if _counts(protocol, gate, vote, level, set(excluded))]
     ruling = tally(replace(gate, needed=rule.needed), counted)
     if ruling is None:
         return f"it has fewer valid votes than the {rule.needed} it needs"
@@ -213,13 +213,12 @@ def _counts(
     vote: Vote,
     level: Level,
     excluded: set[str],
-    is_genuine: Callable[[Vote], bool],
 ) -> bool:
     if vote.who in excluded or vote.who in _authors(protocol, gate, vote.answer):
         return False
     if vote.who not in protocol.people or protocol.people[vote.who].is_away(vote.time):
         return False
-    if vote.time > gate.deadline or not is_genuine(vote):
+    if vote.time > gate.deadline:
         return False
     if vote.glass:
         rule = protocol.break_glass

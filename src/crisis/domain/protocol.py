@@ -3,7 +3,7 @@
 import unicodedata
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal, Self, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
@@ -11,8 +11,15 @@ from crisis.domain.clock import Duration
 from crisis.domain.level import Level
 
 __all__ = [
+    "ALERT_KINDS",
+    "BY_FIELDS",
+    "DATING",
+    "MAY_SIGN",
     "REFERENCE",
+    "SIGNING",
     "Address",
+    "AlertFields",
+    "AlertKind",
     "AlertRoute",
     "AlertSender",
     "Answer",
@@ -48,6 +55,9 @@ PATH = r"^/\S*$"
 PHONE = r"^\+[1-9][0-9]{6,14}$"
 SLACK = r"^[UW][A-Z0-9]{2,20}$"
 WORKSPACE = r"^T[A-Z0-9]{2,20}$"
+HEADER = r"^[A-Za-z0-9][A-Za-z0-9-]{0,63}$"
+HOST = r"^[a-z0-9]([a-z0-9.-]{0,250}[a-z0-9])?$"
+TOPIC = r"^arn:aws[a-z-]*:sns:[a-z0-9-]+:[0-9]{6,12}:[A-Za-z0-9_.-]{1,256}$"
 
 Text = Annotated[str, StringConstraints(min_length=1)]
 Name = Annotated[str, StringConstraints(pattern=NAME)]
@@ -345,6 +355,27 @@ class Basic(_Strict):
     password: Reference = Field(description="reference to the password")
 
 
+class SecretHeader(_Strict):
+    """A header of the sender's own whose value is secret."""
+
+    name: str = Field(pattern=HEADER, description="name of the header, for example X-Crisis-Token")
+    value: Reference = Field(description="reference to what it must say")
+
+
+class AlertFields(_Strict):
+    """Where the fields of an alert stand in a body, as dotted paths such as `data.check.name` or `alerts.0.id`."""
+
+    state: Text = Field(description="path to the state")
+    firing: tuple[Text, ...] = Field(min_length=1, description="states that mean trouble, however they are cased")
+    resolved: tuple[Text, ...] = Field(default=(), description="states that mean it is over; by default all others")
+    key: str = Field(default="", description="path to what names the alert, the same when it fires and resolves")
+    severity: str = Field(default="", description="path to how bad it is")
+    service: str = Field(default="", description="path to the service's name")
+    started: str = Field(default="", description="path to when it began: RFC 3339, or seconds or milliseconds")
+    summary: str = Field(default="", description="path to one line for people")
+    labels: dict[str, str] = Field(default={}, description="more labels for routes, each with its path")
+
+
 class AlertRoute(_Strict):
     """Alerts with all these labels start this playbook on this service at this level."""
 
@@ -354,18 +385,69 @@ class AlertRoute(_Strict):
     level: Level = Field(default=Level.CRITICAL, description="level of the incident: 1, 2 or 3")
 
 
-class AlertSender(_Strict):
-    """A sender of alerts, how it proves itself (either way counts), and what its alerts mean."""
+AlertKind = Literal[
+    "alertmanager", "aws-eventbridge", "aws-sns", "azure-monitor", "cloudevents", "datadog", "gcp-monitoring",
+    "generic", "github", "grafana", "jsm", "new-relic", "opsgenie", "pagerduty", "pingdom", "sentry",
+    "standard-webhooks", "statuscake", "uptimerobot", "vercel",
+]  # fmt: skip
+"""Whose deliveries are understood: each is one file of receiver/senders, named here and nowhere else."""
 
+ALERT_KINDS: tuple[str, ...] = get_args(AlertKind)
+SIGNING = frozenset({"github", "pagerduty", "sentry", "standard-webhooks", "vercel"})
+"""Kinds that sign what they send: nothing else proves them."""
+
+MAY_SIGN = frozenset({"grafana", "statuscake"})
+"""Kinds that sign, or show a token of their own in the body, where they are set up to."""
+
+DATING = frozenset({"aws-sns", "grafana", "standard-webhooks"})
+"""Kinds that sign a time."""
+
+BY_FIELDS = frozenset({"cloudevents", "generic", "standard-webhooks"})
+"""Kinds whose fields stand where protocol.yaml says."""
+
+
+class AlertSender(_Strict):
+    """A sender of alerts, how it proves itself (any way given counts), and what its alerts mean."""
+
+    kind: AlertKind | None = Field(
+        default=None, description="whose deliveries these are; by default what its name says, else alertmanager"
+    )
+    secret: tuple[Reference, ...] = Field(
+        default=(), description="references to what it signs with, for kinds that sign; two during a rotation"
+    )
     bearer: tuple[Reference, ...] = Field(default=(), description="references to tokens; two during a rotation")
     basic: Basic | None = Field(default=None, description="name and password, for senders without tokens")
+    header: SecretHeader | None = Field(default=None, description="a header of its own with a secret value")
+    url_secret: Reference | None = Field(
+        default=None, description="reference to the last part of its address; the weakest way, for want of another"
+    )
+    topics: tuple[Annotated[str, StringConstraints(pattern=TOPIC)], ...] = Field(
+        default=(), description="ARNs of the SNS topics that may send, for aws-sns"
+    )
+    hosts: tuple[Annotated[str, StringConstraints(pattern=HOST)], ...] = Field(
+        default=(), description="hosts of SNS in use, for aws-sns; by default AWS's own of the topic's region"
+    )
+    window: Span | None = Field(
+        default=None, description="how old a signed time may be; by default 5m, and 65m for aws-sns, which retries"
+    )
+    fields: AlertFields | None = Field(default=None, description="where the fields stand, for kinds that leave it open")
     routes: tuple[AlertRoute, ...] = Field(default=(), description="what its alerts start; the first that fits")
+
+    @property
+    def shown(self) -> bool:
+        """Whether it proves itself by showing a secret."""
+        return bool(self.bearer or self.basic or self.header or self.url_secret)
 
     @model_validator(mode="after")
     def _has_a_secret(self) -> Self:
-        if not self.bearer and self.basic is None:
-            raise ValueError("a sender without a secret would let anybody start playbooks; give bearer or basic")
+        if not (self.shown or self.secret or self.topics):
+            ways = "bearer, basic, header or url_secret; secret where it signs, topics for aws-sns"
+            raise ValueError(f"a sender without a secret would let anybody start playbooks; give {ways}")
         return self
+
+    def kind_as(self, name: str) -> str:
+        """Return the kind of a sender of this name."""
+        return self.kind or (name if name in ALERT_KINDS else "alertmanager")
 
 
 class Law(_Strict):

@@ -263,7 +263,7 @@ def why_not_carried(run: Run, gate: Gate, *, begun: bool = False) -> str | None:
         gate.decision,
         level=run.state().level,
         excluded=who_is_excluded(run),
-        is_genuine=lambda vote: run.booth.is_genuine(gate, vote),
+        votes=run.booth.votes(gate),
         now=utc_now(),
         begun=begun,
     )

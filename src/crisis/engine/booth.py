@@ -84,8 +84,11 @@ class Booth:
 
     def votes(self, gate: Gate) -> list[Vote]:
         """Return the genuine votes of a question, each once: a copy further down the chain is no second word."""
-        genuine = [vote for vote in gate.votes if self.is_genuine(gate, vote)]
-        return list(reversed({vote.seal: vote for vote in reversed(genuine)}.values()))
+        once: dict[str, Vote] = {}
+        for vote in gate.votes:
+            if self.is_genuine(gate, vote):
+                once.setdefault(vote.seal, vote)
+        return list(once.values())
 
     def is_genuine(self, gate: Gate, vote: Vote) -> bool:
         """Whether we marked this vote, for this very question: nobody wrote it past us."""

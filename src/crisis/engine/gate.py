@@ -84,6 +84,7 @@ def _decided(plan: Plan, tell: Tell) -> Decision:
         stands = fold_gates(run.entries())[run.id, plan.gate]
         because = why_not_carried(run, stands)
         if because is None:
+            _tell_of_glass(run, stands, decision, tell)
             return decision
         says = DriftError(plan.title, wanted="a decision that holds", saw=because, then="the question is put again")
         body = {"gate": plan.gate, "hash": plan.hash, "decided_as": decision.seq}
@@ -196,7 +197,7 @@ def _ask(run: Run, plan: Plan, rule: Rule) -> Gate:
 
 
 def _wait(run: Run, gate: Gate, rule: Rule, tell: Tell) -> Decision:
-    page = f"{run.settings.address}/decide/{run.incident}/{run.id}/{gate.name}"
+    page = _page(run, gate)
     run.mirror.show(f"plan-{gate.name}", "markdown", f"{gate.plan.as_markdown()}\n\n[Decide]({page})")
     run.mirror.ask(PrefectForm(run, gate, page))
     rungs = ladder(run.protocol, gate.level, gate.needed, gate.asked_at, gate.excluded)
@@ -209,7 +210,6 @@ def _wait(run: Run, gate: Gate, rule: Rule, tell: Tell) -> Decision:
             continue
         decision = current.decision or settle(run.booth, current)
         if decision is not None:
-            _tell_of_glass(run, current, decision, tell, page)
             return decision
         now = utc_now()
         if now > current.deadline:
@@ -222,6 +222,10 @@ def _wait(run: Run, gate: Gate, rule: Rule, tell: Tell) -> Decision:
         time.sleep(_LOOK_SECONDS)
 
 
+def _page(run: Run, gate: Gate) -> str:
+    return f"{run.settings.address}/decide/{run.incident}/{run.id}/{gate.name}"
+
+
 def _tell_next(run: Run, gate: Gate, tell: Tell, told: set[tuple[str, str]], page: str) -> bool:
     """Tell one person one thing they do not know yet; then the caller looks again: an answer may be there already."""
     for who, news in news_for(run, gate):
@@ -232,7 +236,7 @@ def _tell_next(run: Run, gate: Gate, tell: Tell, told: set[tuple[str, str]], pag
     return False
 
 
-def _tell_of_glass(run: Run, gate: Gate, decision: Decision, tell: Tell, page: str) -> None:
+def _tell_of_glass(run: Run, gate: Gate, decision: Decision, tell: Tell) -> None:
     """Be loud about broken glass: everybody hears of it, by name, before anything is done."""
     if not decision.glass:
         return
@@ -241,7 +245,7 @@ def _tell_of_glass(run: Run, gate: Gate, decision: Decision, tell: Tell, page: s
     says = f"GLASS BROKEN: {names} decided without the decision makers: {decision.choice}."
     for who, person in run.protocol.people.items():
         if person.sms or person.call:
-            attempt(tell, who, gate.plan.title, page, gate.asked_as, "glass", says)
+            attempt(tell, who, gate.plan.title, _page(run, gate), gate.asked_as, "glass", says)
 
 
 def _climb(run: Run, gate: Gate, rule: Rule, rungs: Ladder, now: datetime) -> None:

@@ -30,31 +30,33 @@ class News:
 
 def news_for(run: Run, gate: Gate) -> Iterator[tuple[str, News]]:
     """Yield whom to tell what, the most pressing first: the question, locks, then reminders."""
-    for who in gate.people:
+    # Told by what is genuine: a row that somebody wrote past us is no news, and names nobody.
+    people = [who for who in gate.people if who in run.protocol.people]
+    answered = {vote.who: vote for vote in run.booth.votes(gate)}
+    for who in people:
         yield who, News()
-    yield from _locks(run, gate)
-    answered = gate.standing()
+    yield from _locks(run, gate, people)
     if gate.reminded:
         left = gate.plan.on_no if gate.silence == "stop" else "silence lets it go ahead"
         says = f"Reminder {gate.reminded}: still no decision. At {gate.deadline:%H:%M} UTC: {left}"
-        for who in gate.people:
+        for who in people:
             if who not in answered and gate.joined.get(who, 0) < gate.reminded:
                 yield who, News(f"reminder {gate.reminded}", says)
-    waiting = [who for who in gate.people if who not in answered]
+    waiting = [who for who in people if who not in answered]
     if answered and waiting and gate.needed > len(answered):
         names = " and ".join(run.protocol.people[who].name for who in answered if who in run.protocol.people)
         for who in waiting:
             yield who, News(f"objection {len(answered)}", f"{names} said yes. Any strong objection? Say no to stop it.")
 
 
-def _locks(run: Run, gate: Gate) -> Iterator[tuple[str, News]]:
+def _locks(run: Run, gate: Gate, people: list[str]) -> Iterator[tuple[str, News]]:
     """Five wrong codes for one of those asked: the others must know that somebody may be guessing."""
     for entry in run.journal.entries(PEOPLE, gate.locks_after):
-        if entry.kind != "locked" or entry.actor not in gate.people:
+        if entry.kind != "locked" or entry.actor not in people:
             continue
         until = parse_time(entry.body["until"])
         name = run.protocol.people[entry.actor].name
         says = f"Codes of {name} are locked until {until:%H:%M} UTC after five wrong ones. Was it you? If not, say no."
-        for who in gate.people:
+        for who in people:
             if who != entry.actor:
                 yield who, News(f"locked {entry.seq}", says)

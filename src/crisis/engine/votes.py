@@ -48,7 +48,9 @@ def cast(booth: Booth, gate: Gate, answer: Answer, *, now: datetime | None = Non
         saw, then = "another", "use the CRISIS_HOME or CRISIS_SIGNING_KEY that the responder uses"
         raise ProtocolError("signing key", wanted="the responder's", saw=saw, then=then)
     # One human is one voter, by whatever name, spelling or account they come.
-    said = replace(answer, who=booth.protocol.person(answer.who) or answer.who)
+    # Half a surrogate pair, which no UTF-8 can hold, becomes a question mark before it costs them their code.
+    reason = answer.reason.encode("utf-8", "replace").decode()
+    said = replace(answer, who=booth.protocol.person(answer.who) or answer.who, reason=reason)
     entries = booth.journal.entries(gate.incident)
     current = fold_gates(entries).get((gate.run, gate.name))
     if gate.run in ended_runs(entries):

@@ -1,0 +1,71 @@
+"""Alert: what a sender's delivery says, in words of ours. Vendor words stop at the files of this package."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from crisis.domain.protocol import AlertSender
+from crisis.receiver.senders.proof import Offer
+
+__all__ = ["Alert", "Kind", "Message", "Reading"]
+
+
+@dataclass(frozen=True, slots=True)
+class Alert:
+    """
+    One alert of a delivery.
+
+    `fingerprint` names the alert, the same when it fires and resolves. `starts_at` is None where the sender did not say
+    it. `severity` is critical, error, warning, info or empty; the sender's own word stays in the labels.
+    """
+
+    status: str
+    labels: Mapping[str, str]
+    annotations: Mapping[str, str]
+    fingerprint: str
+    starts_at: datetime | None
+    group_key: str
+    receiver: str
+    summary: str
+    severity: str = ""
+    service: str = ""
+    url: str = ""
+
+    @property
+    def firing(self) -> bool:
+        """Whether the sender still sees the problem."""
+        return self.status == "firing"
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """A delivery as it came: its bytes, the few headers that were kept, and what protocol.yaml says of its sender."""
+
+    raw: bytes
+    headers: Mapping[str, str] = field(default_factory=dict)
+    rule: AlertSender | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """The alerts of a delivery, and in words why something in it is none."""
+
+    alerts: tuple[Alert, ...] = ()
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """
+    A kind of sender: how its fields are read, and how it proves itself where it does more than show a secret.
+
+    `headers` are kept with a delivery because the body alone does not say what it is; a name that ends in `-` stands
+    for all that begin so. `delivery_id` is the sender's own name of a delivery, where it is proved with the rest.
+    `follow_up` does what a delivery wants of us besides, from the inbox, and says what it did.
+    """
+
+    read: Callable[[Message], Reading]
+    proves: Callable[[Offer], bool] | None = None
+    headers: tuple[str, ...] = ()
+    delivery_id: Callable[[Message], str] | None = None
+    follow_up: Callable[[Message], str] | None = None

@@ -1,0 +1,75 @@
+"""Alertmanager, version 4: it signs nothing, it shows a bearer token or a name and password."""
+
+from datetime import datetime
+from typing import Any
+
+from crisis.receiver.senders.alert import Alert, Kind, Message, Reading
+from crisis.receiver.senders.reading import SUMMARY, parse_object, time_of
+
+__all__ = ["KIND", "alerts_of"]
+
+_GRADES = ("critical", "error", "warning", "info")
+_ZERO_YEARS = ("0001-", "1970-")
+
+
+def read(message: Message) -> Reading:
+    """Read a delivery; ValueError when it is no version 4 or of another shape."""
+    payload = parse_object(message.raw).data
+    if payload.get("version") != "4":
+        raise ValueError('"version" is not "4"')
+    return Reading(tuple(alerts_of(payload)))
+
+
+def alerts_of(payload: dict[str, Any]) -> list[Alert]:
+    """Read a group, leniently: unknown fields do not matter, missing ones get defaults."""
+    alerts = payload.get("alerts", [])
+    if not isinstance(alerts, list) or not all(isinstance(alert, dict) for alert in alerts):
+        raise ValueError('"alerts" is no list of objects')
+    return [_alert(alert, payload) for alert in alerts]
+
+
+def _alert(alert: dict[str, Any], payload: dict[str, Any]) -> Alert:
+    labels = _words(alert, "labels")
+    annotations = _words(alert, "annotations")
+    said = annotations.get("summary") or annotations.get("description") or labels.get("alertname") or "an alert"
+    status = _text(alert, "status") or _text(payload, "status") or "firing"
+    if status not in ("firing", "resolved"):
+        raise ValueError('"status" is neither "firing" nor "resolved"')
+    severity = labels.get("severity", "").lower()
+    return Alert(
+        status=status,
+        labels=labels,
+        annotations=annotations,
+        fingerprint=_text(alert, "fingerprint"),
+        starts_at=_time(_text(alert, "startsAt")),
+        group_key=_text(payload, "groupKey"),
+        receiver=_text(payload, "receiver"),
+        summary=" ".join(said.split())[:SUMMARY],
+        severity=severity if severity in _GRADES else "",
+        service=labels.get("service", ""),
+        url=annotations.get("runbook_url", "") or _text(alert, "generatorURL"),
+    )
+
+
+def _words(alert: dict[str, Any], name: str) -> dict[str, str]:
+    words = alert.get(name) or {}
+    if not isinstance(words, dict) or not all(isinstance(value, str) for value in words.values()):
+        raise ValueError(f'"{name}" is no object of strings')
+    return words
+
+
+def _text(where: dict[str, Any], name: str) -> str:
+    value = where.get(name) or ""
+    if not isinstance(value, str):
+        raise ValueError(f'"{name}" is no string')  # noqa: TRY004 - one kind of error for one kind of trouble
+    return value
+
+
+def _time(text: str) -> datetime | None:
+    moment = time_of(text)
+    if text and moment is None and not text.startswith(_ZERO_YEARS):
+        raise ValueError('"startsAt" is no time')
+    return moment
+
+
+KIND = Kind(read)
