@@ -265,7 +265,7 @@ def test_the_same_plan_asked_again_is_decided_again(room: Room) -> None:
 @pytest.mark.parametrize(("silence", "choice"), [("stop", ""), ("proceed", "revert")])
 def test_silence_has_its_stated_outcome(room: Room, silence: str, choice: str) -> None:
     """Nobody's answer is recorded as nobody's, and means what the question said."""
-    decision = decide_by_silence(room.journal, room.ask(silence=silence))
+    decision = decide_by_silence(room.booth, room.ask(silence=silence))
 
     assert (decision.outcome, decision.choice, decision.by) == (f"silence: {silence}", choice, ())
     assert [entry.actor for entry in room.kinds("decided")] == ["silence"]
@@ -276,8 +276,8 @@ def test_silence_after_a_decision_changes_nothing(room: Room) -> None:
     gate = room.ask()
     room.answer(gate, "ada")
 
-    assert decide_by_silence(room.journal, gate).by == ("ada",)
-    assert settle(room.booth, gate) == decide_by_silence(room.journal, gate)
+    assert decide_by_silence(room.booth, gate).by == ("ada",)
+    assert settle(room.booth, gate) == decide_by_silence(room.booth, gate)
     assert len(room.kinds("decided")) == 1
 
 

@@ -97,7 +97,7 @@ def vote(key: str, url: str, protocol: str, incident: str, who: str, answer: str
     (gate,) = open_gates(journal, incident)
     ready()
     if answer == "silence":
-        say(decide_by_silence(journal, gate).outcome)
+        say(decide_by_silence(Booth(journal, rules, key.encode()), gate).outcome)
         return
     said = Answer(who=who, answer=answer, code=code, how="command line")
     result = cast(Booth(journal, rules, key.encode()), gate, said, now=datetime.fromisoformat(moment))

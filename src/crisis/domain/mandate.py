@@ -104,7 +104,8 @@ def may_vote(
     if away is not None:
         return f"protocol.yaml says that {who} is away until {away.to:%Y-%m-%d %H:%M}"
     if glass:
-        return _no_glass(protocol, gate, who, moment)
+        only_yes = "glass is broken to go ahead; to stop a plan, or to change it, is for those who are asked"
+        return only_yes if answer in (NO, CHANGE) else _no_glass(protocol, gate, who, moment)
     if who not in gate.people:
         return f"{who[:40]!r} is not asked; asked are: {', '.join(gate.people)}"
     known = ladder(protocol, gate.level, gate.needed, gate.asked_at, gate.excluded).everybody
@@ -135,7 +136,7 @@ def tally(gate: Gate, votes: Iterable[Vote] | None = None) -> Ruling | None:
     """
     standing = list(({vote.who: vote for vote in votes} if votes is not None else gate.standing()).values())
     for answer, outcome in ((NO, "declined"), (CHANGE, "change asked")):
-        said = next((vote for vote in standing if vote.answer == answer), None)
+        said = next((vote for vote in standing if vote.answer == answer and not vote.glass), None)
         if said is not None:
             return Ruling("declined" if outcome == "declined" else "change asked", "", None, (said.who,), said.reason)
     for choice in gate.plan.choices:
@@ -179,9 +180,12 @@ def why_void(
     """
     if level != gate.level:
         return f"it was taken at {gate.level.title}, and now it is {level.title}"
+    votes = list(votes)
     before = [vote for vote in votes if vote.seq < decision.seq]
     if decision.outcome == "silence: proceed":
-        return _why_no_silence(rule, gate, decision, before, now) or _why_stale(
+        # An answer in time counts however late it was written down.
+        in_time = [vote for vote in votes if vote.time <= gate.deadline]
+        return _why_no_silence(rule, gate, decision, in_time, now) or _why_stale(
             gate.deadline, rule.good_for, now, begun
         )
     if rule.needed == 0:

@@ -1,5 +1,6 @@
 """Person: proof of identity by a one-time code, used once, with a lock after wrong answers."""
 
+import re
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 
@@ -8,10 +9,12 @@ import pyotp
 from crisis.domain.entry import Entry
 from crisis.errors import ProtocolError
 
-__all__ = ["LOCK", "PEOPLE", "STRIKES", "fold_strikes", "locked_until", "matching_step"]
+__all__ = ["LOCK", "PEOPLE", "STRIKES", "fold_strikes", "locked_until", "matching_step", "without_codes"]
 
 PEOPLE = "PEOPLE"
 """The chain that notes what concerns people and no single incident: codes, locks, passkeys."""
+
+_CODE_LIKE = re.compile(r"(?<![0-9])(?:[0-9]{3}[ -]?[0-9]{3}|[0-9]{6,8})(?![0-9])")
 
 STRIKES = 5
 LOCK = timedelta(minutes=15)
@@ -53,6 +56,11 @@ def fold_strikes(entries: Iterable[Entry], who: str) -> list[datetime]:
         elif entry.kind == "code refused":
             strikes.append(entry.time)
     return strikes
+
+
+def without_codes(text: str) -> str:
+    """Return what somebody typed as their reason, fit for the record: whatever could be a code is taken out."""
+    return _CODE_LIKE.sub("(digits)", text.replace("\x00", "\N{REPLACEMENT CHARACTER}")).strip()
 
 
 def locked_until(strikes: list[datetime]) -> datetime | None:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from crisis.domain.decision import Decision, Gate
+from crisis.domain.mandate import ladder
 from crisis.domain.plan import Plan
 from crisis.engine.booth import Answer
 from crisis.engine.run import Run
@@ -42,7 +43,7 @@ class PrefectForm:
         answers = known_answers(self.gate)
         fields = {
             "decision": {"title": "Decision", "type": "string", "enum": answers, "position": 0},
-            "who": {"title": "Who are you?", "type": "string", "enum": self.gate.people, "position": 1},
+            "who": {"title": "Who are you?", "type": "string", "enum": self._people(), "position": 1},
             "code": {
                 "title": "One-time code",
                 "type": "string",
@@ -53,6 +54,12 @@ class PrefectForm:
             "reason": {"title": "Reason", "type": "string", "default": "", "position": 3},
         }
         return {"title": "Decision", "type": "object", "properties": fields, "required": ["decision", "who", "code"]}
+
+    def _people(self) -> list[str]:
+        """Return who is asked, and who may be later: the form cannot be changed once it is shown."""
+        gate, protocol = self.gate, self.run.protocol
+        later = ladder(protocol, gate.level, gate.needed, gate.asked_at, gate.excluded).everybody
+        return [*gate.people, *sorted(later - set(gate.people))]
 
     def answer(self, fields: Mapping[str, Any]) -> bool:
         """Cast the vote; False when it was refused or more people are needed."""

@@ -11,9 +11,9 @@ from crisis.domain.mandate import Ladder, ladder
 from crisis.domain.person import PEOPLE
 from crisis.domain.plan import Plan
 from crisis.domain.protocol import Gate as Rule
-from crisis.engine.action import ACTIONS, attempt, strictest_rule, who_is_excluded, why_not_carried
+from crisis.engine.action import ACTIONS, strictest_rule, who_is_excluded, why_not_carried
 from crisis.engine.form import PrefectForm, form_key
-from crisis.engine.notices import Tell, news_for
+from crisis.engine.notices import Tell, Teller, news_for
 from crisis.engine.run import ParkedError, Run, current_run
 from crisis.engine.votes import decide_by_protocol, decide_by_silence, settle
 from crisis.errors import DeclinedError, DriftError, ProtocolError, UnprovenError
@@ -37,17 +37,16 @@ def carry_out(gate: str, plan_for: Callable[[], Plan], tell: Tell) -> list[Chang
     run = current_run()
     for _ in range(_PLANS_AT_MOST):
         decision = _under_way(run, gate)
-        if decision is None:
-            waiting = _waiting(run, gate)
-            plan = waiting.plan if waiting is not None else _with_history(run, gate, plan_for())
-            decision = _decided(plan, tell)
-        if decision.outcome == "change asked":
-            continue
         try:
+            if decision is None:
+                # What was asked or decided stands through a restart, also when the plan would be worded anew.
+                plan = _standing(run, gate) or _with_history(run, gate, plan_for())
+                decision = _decided(plan, tell)
+            if decision.outcome == "change asked":
+                continue
             return [ACTIONS[planned.action].run(**planned.arguments) for planned in decision.steps]
         except DriftError as drift:
-            body = {"gate": gate, "hash": decision.plan.hash, "decided_as": decision.seq, "says": str(drift)}
-            run.record("drifted", body)
+            _note_drift(run, gate, drift)
     saw = f"{_PLANS_AT_MOST} plans overtaken or sent back"
     raise UnprovenError(f"gate {gate}", wanted="a plan that holds", saw=saw, then="talk, then start it again")
 
@@ -58,38 +57,54 @@ def approve(plan: Plan, tell: Tell) -> Decision:
 
     Raises DeclinedError when they say no or ask for a change, or when their silence means stop.
     """
-    decision = _decided(plan, tell)
-    if decision.goes_ahead:
-        return decision
-    raise _declined(decision)
+    for _ in range(_PLANS_AT_MOST):
+        try:
+            decision = _decided(plan, tell)
+        except DriftError as drift:
+            _note_drift(current_run(), plan.gate, drift)
+            continue
+        if decision.goes_ahead:
+            return decision
+        raise _declined(decision)
+    raise UnprovenError(f"gate {plan.gate}", wanted="a decision that holds", saw=f"{_PLANS_AT_MOST} that do not")
 
 
 def _decided(plan: Plan, tell: Tell) -> Decision:
-    """Ask until there is a decision that carries the plan, stops it, or asks for another."""
+    """
+    Ask, unless it was asked, and return what carries the plan or asks for another.
+
+    Raises DeclinedError, and DriftError when what is on record as decided does not hold.
+    """
     run = current_run()
     rule = strictest_rule(run.protocol, plan)
-    for _ in range(_PLANS_AT_MOST):
-        gate = _gate_of(run, plan)
-        if gate is None or _must_ask_again(run, gate):
-            gate = _ask(run, plan, rule)
-        if gate.decision is None:
-            decision = _wait(run, gate, rule, tell) if gate.needed else decide_by_protocol(run.journal, gate)
-        else:
-            decision = gate.decision
-        run.mirror.answered(form_key(plan))
-        if decision.outcome == "change asked":
-            return decision
-        if not decision.goes_ahead:
-            raise _declined(decision)
-        stands = fold_gates(run.entries())[run.id, plan.gate]
-        because = why_not_carried(run, stands)
-        if because is None:
-            _tell_of_glass(run, stands, decision, tell)
-            return decision
-        says = DriftError(plan.title, wanted="a decision that holds", saw=because, then="the question is put again")
-        body = {"gate": plan.gate, "hash": plan.hash, "decided_as": decision.seq}
-        run.record("drifted", {**body, "says": str(says)})
-    raise UnprovenError(f"gate {plan.gate}", wanted="a decision that holds", saw=f"{_PLANS_AT_MOST} that do not")
+    gate = _gate_of(run, plan)
+    if gate is None or _must_ask_again(run, gate):
+        gate = _ask(run, plan, rule)
+    decision = gate.decision or (_wait(run, gate, rule, tell) if gate.needed else decide_by_protocol(run.journal, gate))
+    run.mirror.answered(form_key(plan))
+    if decision.outcome == "change asked":
+        return decision
+    if not decision.goes_ahead:
+        raise _declined(decision)
+    stands = fold_gates(run.entries())[run.id, plan.gate]
+    because = why_not_carried(run, stands)
+    if because is not None:
+        then = "the question is put again"
+        raise DriftError(plan.title, wanted="a decision that holds", saw=because, then=then)
+    if decision.glass:
+        people = run.protocol.people
+        names = " and ".join(people[who].name if who in people else who for who in decision.by)
+        says = f"GLASS BROKEN: {names} decided without the decision makers: {decision.choice}."
+        Teller(run, tell, _page(run, stands)).glass(stands, says)
+    return decision
+
+
+def _note_drift(run: Run, name: str, drift: DriftError) -> None:
+    gate = fold_gates(run.entries()).get((run.id, name))
+    if gate is None or gate.decision is None:
+        raise drift  # nothing was decided that could be asked again
+    body = {"gate": name, "hash": gate.plan.hash, "decided_as": gate.decision.seq, "says": str(drift)}
+    run.record("drifted", body)
 
 
 def _declined(decision: Decision) -> DeclinedError:
@@ -120,10 +135,12 @@ def _must_ask_again(run: Run, gate: Gate) -> bool:
     return any(entry.kind == "ended" for entry in since)
 
 
-def _waiting(run: Run, name: str) -> Gate | None:
-    """Return the question this run had asked and that nobody has settled: a replay does not plan it again."""
+def _standing(run: Run, name: str) -> Plan | None:
+    """Return the plan that this run had asked about, where its question is open or its answer still counts."""
     gate = fold_gates(run.entries()).get((run.id, name))
-    return gate if gate is not None and gate.decision is None and run.booth.is_ours(gate) else None
+    if gate is None or not run.booth.is_ours(gate) or _must_ask_again(run, gate):
+        return None
+    return None if gate.decision is not None and gate.decision.outcome == "change asked" else gate.plan
 
 
 def _with_history(run: Run, name: str, plan: Plan) -> Plan:
@@ -170,6 +187,9 @@ def _ask(run: Run, plan: Plan, rule: Rule) -> Gate:
     if rule.needed and not rungs.everybody and glass is None:
         saw = "only who started the run or is away"
         raise ProtocolError(f"gate {plan.gate}", wanted="somebody to ask", saw=saw)
+    # Whoever had been asked about an earlier plan is asked about this one at once.
+    before = fold_gates(run.entries()).get((run.id, plan.gate))
+    joined = [who for who in before.people if who in rungs.everybody] if before is not None else []
     recommended = frozenset(step.action for step in plan.choices[0].steps)
     body = {
         "run": run.id,
@@ -178,7 +198,8 @@ def _ask(run: Run, plan: Plan, rule: Rule) -> Gate:
         "gate": plan.gate,
         "plan": plan.model_dump(mode="json"),
         "hash": plan.hash,
-        "people": list(rungs.first),
+        "people": [*rungs.first, *(who for who in joined if who not in rungs.first)],
+        "rungs": list(before.rungs) if before is not None else [],
         "needed": rule.needed,
         "level": int(level),
         "deadline": write_time(now + rule.wait),
@@ -201,51 +222,42 @@ def _wait(run: Run, gate: Gate, rule: Rule, tell: Tell) -> Decision:
     run.mirror.show(f"plan-{gate.name}", "markdown", f"{gate.plan.as_markdown()}\n\n[Decide]({page})")
     run.mirror.ask(PrefectForm(run, gate, page))
     rungs = ladder(run.protocol, gate.level, gate.needed, gate.asked_at, gate.excluded)
-    told: set[tuple[str, str]] = set()
-    began = time.monotonic()
-    while True:
-        current = fold_gates(run.entries())[run.id, gate.name]
-        if not run.booth.is_ours(current):
-            _ask(run, gate.plan, rule)  # somebody wrote another question over ours
-            continue
-        decision = current.decision or settle(run.booth, current)
-        if decision is not None:
-            return decision
-        now = utc_now()
-        if now > current.deadline:
-            return decide_by_silence(run.journal, current)
-        _climb(run, current, rule, rungs, now)
-        if _tell_next(run, fold_gates(run.entries())[run.id, gate.name], tell, told, page):
-            continue
-        if time.monotonic() > began + rule.hold.total_seconds():
-            raise ParkedError(gate.name, min(current.deadline, _next_rung(current, rule, rungs)))
-        time.sleep(_LOOK_SECONDS)
+    teller = Teller(run, tell, page)
+    began, current, wake = time.monotonic(), gate, gate.asked_at
+    seen: tuple[object, object] = (None, None)
+    try:
+        while True:
+            now = utc_now()
+            heads = (run.journal.head(run.incident), run.journal.head(PEOPLE))
+            if heads == seen and now < wake:
+                time.sleep(_LOOK_SECONDS)
+                if teller.idle and time.monotonic() > began + rule.hold.total_seconds():
+                    raise ParkedError(gate.name, min(gate.deadline, _next_rung(current, rule, rungs)))
+                continue
+            seen, current = heads, fold_gates(run.entries())[run.id, gate.name]
+            if not run.booth.is_ours(current):
+                gate = _ask(run, gate.plan, rule)  # somebody wrote another question over ours
+                continue
+            decision = current.decision or settle(run.booth, current)
+            if decision is None and now > current.deadline + _grace(current):
+                decision = decide_by_silence(run.booth, current)
+            if decision is not None:
+                return decision
+            _climb(run, current, rule, rungs, now)
+            current = fold_gates(run.entries())[run.id, gate.name]
+            teller.tell(current, news_for(run, current))
+            wake = min(current.deadline + _grace(current), _next_rung(current, rule, rungs))
+    finally:
+        teller.close()
+
+
+def _grace(gate: Gate) -> timedelta:
+    """Return how long after the deadline an answer that was given in time may still be on its way to the record."""
+    return min(timedelta(seconds=3), (gate.deadline - gate.asked_at) / 10)
 
 
 def _page(run: Run, gate: Gate) -> str:
     return f"{run.settings.address}/decide/{run.incident}/{run.id}/{gate.name}"
-
-
-def _tell_next(run: Run, gate: Gate, tell: Tell, told: set[tuple[str, str]], page: str) -> bool:
-    """Tell one person one thing they do not know yet; then the caller looks again: an answer may be there already."""
-    for who, news in news_for(run, gate):
-        if (who, news.mark) not in told:
-            told.add((who, news.mark))
-            attempt(tell, who, gate.plan.title, page, gate.asked_as, news.mark, news.says)
-            return True
-    return False
-
-
-def _tell_of_glass(run: Run, gate: Gate, decision: Decision, tell: Tell) -> None:
-    """Be loud about broken glass: everybody hears of it, by name, before anything is done."""
-    if not decision.glass:
-        return
-    people = run.protocol.people
-    names = " and ".join(people[who].name if who in people else who for who in decision.by)
-    says = f"GLASS BROKEN: {names} decided without the decision makers: {decision.choice}."
-    for who, person in run.protocol.people.items():
-        if person.sms or person.call:
-            attempt(tell, who, gate.plan.title, _page(run, gate), gate.asked_as, "glass", says)
 
 
 def _climb(run: Run, gate: Gate, rule: Rule, rungs: Ladder, now: datetime) -> None:

@@ -1,15 +1,19 @@
 """Notices: who must hear what about an open question. A fold over the journal: what is due is told, once."""
 
-from collections.abc import Callable, Iterator
+import contextvars
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
+from functools import partial
 
 from crisis.domain.change import Change
 from crisis.domain.clock import parse_time
 from crisis.domain.decision import Gate
 from crisis.domain.person import PEOPLE
+from crisis.engine.action import attempt
 from crisis.engine.run import Run
 
-__all__ = ["News", "Tell", "news_for"]
+__all__ = ["News", "Tell", "Teller", "news_for"]
 
 Tell = Callable[[str, str, str, int, str, str], Change]
 """
@@ -18,6 +22,48 @@ An action that tells one person something about a question.
 It takes who, the plan's title, the decision page, which question it is, a mark that names this piece of news, and
 its words; both are empty for the question itself.
 """
+
+
+_HANDS = 4
+_FINISH_SECONDS = 0.3
+_GLASS_SECONDS = 10.0
+
+
+class Teller:
+    """Tells people in threads of its own: a vendor that hangs holds up neither the others nor a decision."""
+
+    def __init__(self, run: Run, tell: Tell, page: str) -> None:
+        self.run, self._tell, self._page = run, tell, page
+        self._threads = ThreadPoolExecutor(_HANDS, thread_name_prefix="tell")
+        self._told: set[tuple[str, str]] = set()
+        self._works: list[Future[Change | None]] = []
+
+    @property
+    def idle(self) -> bool:
+        """Whether everybody has been told everything."""
+        return all(work.done() for work in self._works)
+
+    def tell(self, gate: Gate, news: Iterable[tuple[str, "News"]]) -> None:
+        """Tell whoever does not know it yet. Raises what was wrong with the record when somebody was told."""
+        for work in [work for work in self._works if work.done()]:
+            self._works.remove(work)
+            work.result()
+        for who, one in news:
+            if (who, one.mark) in self._told:
+                continue
+            self._told.add((who, one.mark))
+            said = partial(self._tell, who, gate.plan.title, self._page, gate.asked_as, one.mark, one.says)
+            self._works.append(self._threads.submit(contextvars.copy_context().run, attempt, said))
+
+    def close(self, *, within: float = _FINISH_SECONDS) -> None:
+        """Let what is under way finish for a moment, and leave the rest: it is decided."""
+        wait(self._works, timeout=within)
+        self._threads.shutdown(wait=False, cancel_futures=True)
+
+    def glass(self, gate: Gate, says: str) -> None:
+        """Be loud about broken glass: everybody hears of it before anything is done, or after ten seconds."""
+        self.tell(gate, [(who, News("glass", says)) for who in self.run.protocol.people])
+        self.close(within=_GLASS_SECONDS)
 
 
 @dataclass(frozen=True, slots=True)

@@ -41,9 +41,10 @@ class Parked:
         aside = next((entry for entry in reversed(entries) if _is_aside(entry, lease)), None)
         if aside is None:
             return True
-        gate = fold_gates(entries).get((lease.run, str(aside.body["gate"])))
+        gates = [gate for (run, _), gate in fold_gates(entries).items() if run == lease.run]
         until = parse_time(aside.body["until"]).timestamp()
-        if gate is None or gate.decision is not None or tally(gate) is not None or now >= until:
+        decided = any(gate.decision is not None and gate.decision.seq > aside.seq for gate in gates)
+        if decided or now >= until or any(gate.decision is None and tally(gate) is not None for gate in gates):
             return True
         self._quiet[lease.run] = (head, until)
         return False

@@ -228,14 +228,20 @@ class _Opened:
         if isinstance(error, ParkedError):
             self.run.record("put aside", {"gate": error.gate, "until": write_time(error.until)})
             self.run.mirror.put_aside()
-        self._over.set()
-        self._heart.join()
+        if not isinstance(error, ParkedError):
+            self._stop_heart()
         self.run.__exit__(kind, error, traceback)
         self._publish()
         self.run.mirror.close()
         if isinstance(error, ParkedError):
-            self.leases.end(self.run.lease, PARKED)  # last: from here on another process may drive the run
+            # Last, and with a beating heart until then: from here on another process may drive the run.
+            self._stop_heart()
+            self.leases.end(self.run.lease, PARKED)
         self.run.journal.close()
+
+    def _stop_heart(self) -> None:
+        self._over.set()
+        self._heart.join()
 
     def _publish(self) -> None:
         entries = self.run.entries()

@@ -320,7 +320,8 @@ class Responder:
             _LOG.warning("run %s of %s is dead: start %d", lease.run, lease.incident, taken.starts)
         await self.client.set_flow_run_state(flow_run.id, Scheduled(name="Restarting"), force=True)
         # A first death is an accident and costs no time; one that repeats is waited out, longer each time.
-        wait = min(0.25 * 2 ** max(taken.starts - 3, 0), 30.0)
+        deaths = taken.starts - self._parked.times(lease)
+        wait = min(0.25 * 2 ** max(deaths - 3, 0), 30.0)
         self._not_before[lease.run] = time.monotonic() + wait
         self._drive(lease.run, one, taken)
 

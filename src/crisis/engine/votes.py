@@ -1,20 +1,22 @@
 """Votes: one check for every way to decide. The page, the command line, Prefect's form and messages all end here."""
 
+import hashlib
 from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
 from crisis.domain.clock import utc_now, write_time
-from crisis.domain.decision import Decision, Gate, Outcome, fold_gates
+from crisis.domain.decision import Decision, Gate, fold_gates
+from crisis.domain.entry import as_stored
 from crisis.domain.incident import ended_runs
 from crisis.domain.mandate import Ruling, may_vote, tally
-from crisis.domain.person import PEOPLE, STRIKES, fold_strikes, locked_until, matching_step
+from crisis.domain.person import PEOPLE, STRIKES, fold_strikes, locked_until, matching_step, without_codes
 from crisis.domain.plan import CHANGE, NO
 from crisis.engine.booth import Answer, Booth, RefusedVote
 from crisis.engine.passkeys import evidence, unproved_by_passkey
 from crisis.errors import JournalError, ProtocolError
-from crisis.journal.store import AlreadyRecordedError, Journal
+from crisis.journal.store import AlreadyRecordedError, Journal, MovedOnError
 from crisis.settings import read_reference
 
 __all__ = ["cast", "decide_by_protocol", "decide_by_silence", "known_answers", "open_gates", "settle"]
@@ -50,43 +52,82 @@ def cast(booth: Booth, gate: Gate, answer: Answer, *, now: datetime | None = Non
     # One human is one voter, by whatever name, spelling or account they come.
     # Half a surrogate pair, which no UTF-8 can hold, becomes a question mark before it costs them their code.
     reason = answer.reason.encode("utf-8", "replace").decode()
-    said = replace(answer, who=booth.protocol.person(answer.who) or answer.who, reason=reason)
+    said = replace(answer, who=booth.protocol.person(answer.who) or answer.who, reason=without_codes(reason))
+    current, last = _standing(booth, gate)
+    refusal = _does_not_fit(booth, current, gate, said, moment) or _unproved(booth, gate, said, moment)
+    while refusal is None:
+        try:
+            booth.journal.append(gate.incident, "voted", said.who, _sealed(booth, gate, said, moment), after=last)
+        except MovedOnError:
+            # What was written meanwhile may have settled it: nobody's vote stands behind a decision.
+            current, last = _standing(booth, gate)
+            refusal = _does_not_fit(booth, current, gate, said, moment)
+        else:
+            return settle(booth, gate)
+    return _refuse(booth, gate, said, refusal, moment)
+
+
+def _standing(booth: Booth, gate: Gate) -> tuple[Gate | None, int]:
+    """Return the question as it stands, or None when nothing waits for an answer any more; and the last entry."""
     entries = booth.journal.entries(gate.incident)
     current = fold_gates(entries).get((gate.run, gate.name))
-    if gate.run in ended_runs(entries):
-        current = None  # nothing waits for this answer any more
-    refusal = _does_not_fit(booth, current, gate, said, moment) or _unproved(booth, gate, said, moment)
-    if refusal is not None or current is None:
-        because = refusal or "nothing waits for this answer"
-        refused = {"run": gate.run, "gate": gate.name, "who": said.who[:60], "because": because, "how": said.how}
-        booth.journal.append(gate.incident, "vote refused", said.how, refused)
-        return RefusedVote(because)
+    return None if gate.run in ended_runs(entries) else current, entries[-1].seq if entries else 0
+
+
+def _sealed(booth: Booth, gate: Gate, said: Answer, moment: datetime) -> dict[str, Any]:
     body: dict[str, Any] = {"run": gate.run, "gate": gate.name, "hash": gate.plan.hash, "asked_as": gate.asked_as}
     body |= {"answer": said.answer, "how": said.how, "reason": said.reason[:_REASON_LIMIT]}
     body |= {"proof": "passkey" if said.passkey else "one-time code", "proved_at": write_time(moment)}
     body |= {"steps": sorted(set(said.steps))} if said.steps is not None else {}
     body |= {"glass": True} if said.glass else {}
     body |= evidence(gate, said)
-    mark = booth.mark(gate.incident, said.who, body)
-    booth.journal.append(gate.incident, "voted", said.who, {**body, "seal": mark})
-    return settle(booth, gate)
+    return {**body, "seal": booth.mark(gate.incident, said.who, body)}
+
+
+def _refuse(booth: Booth, gate: Gate, said: Answer, because: str, moment: datetime) -> RefusedVote:
+    body = {"run": gate.run, "gate": gate.name, "who": said.who[:60], "because": because, "how": said.how}
+    # Whoever reaches the page can be refused without end: each reason stands once a minute for each name.
+    digest = hashlib.sha256(as_stored(body).encode()).hexdigest()[:16]
+    with suppress(AlreadyRecordedError):
+        key = f"refused:{digest}:{int(moment.timestamp()) // 60}"
+        booth.journal.append(gate.incident, "vote refused", said.how, body, key=key)
+    return RefusedVote(because)
 
 
 def settle(booth: Booth, gate: Gate) -> Decision | None:
     """Record the decision that the genuine votes so far make, once; None while more people are needed."""
-    current = fold_gates(booth.journal.entries(gate.incident))[gate.run, gate.name]
-    if current.asked_as != gate.asked_as or current.decision is not None:
-        return current.decision
-    ruling = tally(current, booth.votes(current))
-    return _decide(booth.journal, current, ruling) if ruling is not None else None
+    while True:
+        current, last = _question(booth, gate)
+        if current.asked_as != gate.asked_as or current.decision is not None:
+            return current.decision
+        ruling = tally(current, booth.votes(current))
+        if ruling is None:
+            return None
+        with suppress(MovedOnError):  # another vote came in: it may make another decision
+            return _decide(booth.journal, current, ruling, after=last)
 
 
-def decide_by_silence(journal: Journal, gate: Gate) -> Decision:
+def decide_by_silence(booth: Booth, gate: Gate) -> Decision:
     """Record the stated outcome of silence, unless somebody answered in the last instant."""
+    while True:
+        current, last = _question(booth, gate)
+        ruling = tally(current, booth.votes(current)) or _silence(current, disagreed=bool(booth.votes(current)))
+        if current.decision is not None:
+            return current.decision
+        with suppress(MovedOnError):
+            return _decide(booth.journal, current, ruling, after=last)
+
+
+def _question(booth: Booth, gate: Gate) -> tuple[Gate, int]:
+    entries = booth.journal.entries(gate.incident)
+    return fold_gates(entries)[gate.run, gate.name], entries[-1].seq
+
+
+def _silence(gate: Gate, *, disagreed: bool) -> Ruling:
     proceed = gate.silence == "proceed"
     choice = gate.plan.choices[0].name if proceed else ""
-    outcome: Outcome = "silence: proceed" if proceed else "silence: stop"
-    return _decide(journal, gate, Ruling(outcome, choice, None, (), "nobody answered in time"))
+    reason = "too few people agreed in time" if disagreed else "nobody answered in time"
+    return Ruling("silence: proceed" if proceed else "silence: stop", choice, None, (), reason)
 
 
 def decide_by_protocol(journal: Journal, gate: Gate) -> Decision:
@@ -95,14 +136,16 @@ def decide_by_protocol(journal: Journal, gate: Gate) -> Decision:
     return _decide(journal, gate, ruling)
 
 
-def _decide(journal: Journal, gate: Gate, ruling: Ruling) -> Decision:
+def _decide(journal: Journal, gate: Gate, ruling: Ruling, after: int | None = None) -> Decision:
     body: dict[str, Any] = {"run": gate.run, "gate": gate.name, "hash": gate.plan.hash, "asked_as": gate.asked_as}
     body |= {"outcome": ruling.outcome, "choice": ruling.choice, "by": list(ruling.by), "reason": ruling.reason}
     body |= {"steps": list(ruling.only)} if ruling.only is not None else {}
     body |= {"glass": True} if ruling.glass else {}
     key = f"decided:{gate.run}:{gate.name}:{gate.plan.hash}:{gate.asked_as}"
     with suppress(AlreadyRecordedError):  # somebody was faster: theirs is the one outcome, read back below
-        journal.append(gate.incident, "decided", ruling.by[0] if ruling.by else _nobody(ruling), body, key=key)
+        journal.append(
+            gate.incident, "decided", ruling.by[0] if ruling.by else _nobody(ruling), body, key=key, after=after
+        )
     decision = fold_gates(journal.entries(gate.incident))[gate.run, gate.name].decision
     if decision is None:
         raise JournalError(f"{gate.incident} {gate.name}", wanted="the decision on record", saw="none")
@@ -162,6 +205,7 @@ def _unproved_by_code(booth: Booth, gate: Gate, answer: Answer, reference: str, 
     strikes = fold_strikes(booth.journal.entries(PEOPLE), answer.who)
     until = locked_until(strikes)
     if until is not None and now < until:
+        _note_lock(booth.journal, gate, answer.who, strikes)
         return f"locked after {STRIKES} wrong codes until {until:%H:%M} UTC"
     step = _step_of(reference, answer, now)
     if step is None:
@@ -194,11 +238,16 @@ def _step_of(reference: str, answer: Answer, now: datetime, drift: int = 1) -> i
 
 
 def _strike(journal: Journal, gate: Gate, answer: Answer, because: str) -> str:
-    entry = journal.append(PEOPLE, "code refused", answer.who, {"because": because, "incident": gate.incident})
-    strikes = fold_strikes(journal.entries(PEOPLE), answer.who)
-    until = locked_until(strikes)
-    if until is not None and len(strikes) == STRIKES:
-        body = {"incident": gate.incident, "gate": gate.name, "until": write_time(until)}
-        with suppress(AlreadyRecordedError):
-            journal.append(PEOPLE, "locked", answer.who, body, key=f"locked:{answer.who}:{entry.seq}")
+    journal.append(PEOPLE, "code refused", answer.who, {"because": because, "incident": gate.incident})
+    _note_lock(journal, gate, answer.who, fold_strikes(journal.entries(PEOPLE), answer.who))
     return because
+
+
+def _note_lock(journal: Journal, gate: Gate, who: str, strikes: list[datetime]) -> None:
+    """Put a lock on record, once, for those who must hear of it; also when whoever wrote the fifth strike died."""
+    until = locked_until(strikes)
+    if until is None:
+        return
+    body = {"incident": gate.incident, "gate": gate.name, "until": write_time(until)}
+    with suppress(AlreadyRecordedError):
+        journal.append(PEOPLE, "locked", who, body, key=f"locked:{who}:{write_time(strikes[STRIKES - 1])}")

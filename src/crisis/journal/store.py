@@ -14,7 +14,7 @@ from crisis.errors import FencedError, JournalError
 from crisis.journal.database import Database
 from crisis.journal.schema import ENTRIES, HEADS, LEASES
 
-__all__ = ["AlreadyRecordedError", "Fence", "Journal"]
+__all__ = ["AlreadyRecordedError", "Fence", "Journal", "MovedOnError"]
 
 
 class AlreadyRecordedError(JournalError):
@@ -23,6 +23,10 @@ class AlreadyRecordedError(JournalError):
     def __init__(self, entry: Entry) -> None:
         super().__init__(f"{entry.incident}: {entry.key}", saw=f"entry {entry.seq}", then="it is recorded once")
         self.entry = entry
+
+
+class MovedOnError(JournalError):
+    """Somebody wrote in between: what was to be recorded must be worked out again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,15 +63,17 @@ class Journal:
         *,
         key: str | None = None,
         fence: Fence | None = None,
+        after: int | None = None,
     ) -> Entry:
         """
         Add an entry to an incident's chain and return it.
 
         Raises AlreadyRecordedError when `key` stands in this incident, FencedError when `fence` is outdated,
-        JournalError when the store cannot take it; then nothing was written.
+        MovedOnError when `after` is not the last entry any more, JournalError when the store cannot take it; then
+        nothing was written.
         """
         with self.database.writing() as connection:
-            return self._append(connection, incident, kind, actor, body or {}, key, fence)
+            return self._append(connection, incident, kind, actor, body or {}, key, fence, after)
 
     def _append(
         self,
@@ -78,6 +84,7 @@ class Journal:
         body: Mapping[str, Any],
         key: str | None,
         fence: Fence | None,
+        after: int | None,
     ) -> Entry:
         seq, prev = self._lock_head(connection, incident)
         if fence is not None:
@@ -86,6 +93,8 @@ class Journal:
             found = _row_with_key(connection, incident, key)
             if found is not None:
                 raise AlreadyRecordedError(_readable(found))
+        if after is not None and seq != after:
+            raise MovedOnError(incident, wanted=f"entry {after} to be the last", saw=f"entry {seq}", then="read again")
         fields: dict[str, Any] = {
             "incident": incident,
             "seq": seq + 1,

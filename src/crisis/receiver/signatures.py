@@ -26,7 +26,6 @@ __all__ = [
     "secrets_of",
     "signed_by_slack",
     "signed_by_twilio",
-    "without_codes",
 ]
 
 REASON_LIMIT = 2000
@@ -34,7 +33,6 @@ _LOG = logging.getLogger(__name__)
 _SHIFT = 300
 """Seconds that a Slack request may be old, or ahead of our clock: what Slack itself recommends."""
 
-_CODE_LIKE = re.compile(r"(?<![0-9])(?:[0-9]{3}[ -]?[0-9]{3}|[0-9]{6,8})(?![0-9])")
 _PORTS = {"https": 443, "http": 80}
 
 
@@ -114,12 +112,6 @@ def note_stranger(context: Context, way: str, now: datetime) -> None:
     with suppress(AlreadyRecordedError):
         key = f"stranger:{way}:{int(now.timestamp()) // 60}"
         context.journal.append(PEOPLE, "stranger", way, {"because": "this number is nobody's"}, key=key)
-
-
-def without_codes(text: str) -> str:
-    """Return what somebody typed as their reason, fit for the record: whatever could be a code is taken out."""
-    plain = text.replace("\x00", "\N{REPLACEMENT CHARACTER}").encode("utf-8", "replace").decode()
-    return _CODE_LIKE.sub("(digits)", plain).strip()[:REASON_LIMIT]
 
 
 def cast_in_words(context: Context, gate: Gate, said: Answer) -> tuple[bool, str]:

@@ -30,7 +30,6 @@ from crisis.receiver.signatures import (
     outcome_in_words,
     secrets_of,
     signed_by_slack,
-    without_codes,
 )
 
 __all__ = ["close_messages", "slack_routes"]
@@ -122,7 +121,7 @@ def _submitted(context: Context, place: Place, sent: Submission) -> Response:
     # As it was shown: the one check behind all ways says what is wrong with an outdated one, and records it.
     shown = gate if _is_this(gate, sent.ticket) else replace(gate, asked_as=-1)
     code = "".join(sent.typed["code"].split())
-    said = Answer(sent.member, sent.ticket.answer, code, without_codes(sent.typed["reason"]), "Slack")
+    said = Answer(sent.member, sent.ticket.answer, code, sent.typed["reason"], "Slack")
     taken, says = cast_in_words(context, shown, said)
     if not taken:
         return JSONResponse(slack.problem(says))

@@ -32,7 +32,6 @@ from crisis.receiver.signatures import (
     note_stranger,
     secrets_of,
     signed_by_twilio,
-    without_codes,
 )
 from crisis.receiver.slack import close_messages
 
@@ -153,7 +152,7 @@ def _answer_text(context: Context, who: str, text: str) -> tuple[Gate | None, st
     if spoken is None or answer is None:
         # What was typed is not repeated, nor recorded: it may hold a code in the wrong place.
         return None, f"Not understood, nothing was counted. {_how(gate)}"
-    said = Answer(who, answer, re.sub(r"[\s-]", "", spoken["code"]), without_codes(spoken["reason"]), "SMS")
+    said = Answer(who, answer, re.sub(r"[\s-]", "", spoken["code"]), spoken["reason"], "SMS")
     taken, says = cast_in_words(context, gate, said)
     return (gate, says) if taken else (None, f"Not counted: {says}.")
 
