@@ -53,7 +53,7 @@ class Teller:
                 continue
             self._told.add((who, one.mark))
             said = partial(self._tell, who, gate.plan.title, self._page, gate.asked_as, one.mark, one.says)
-            self._works.append(self._threads.submit(contextvars.copy_context().run, attempt, said))
+            self._works.append(self._threads.submit(_in_this_run(said)))
 
     def close(self, *, within: float = _FINISH_SECONDS) -> None:
         """Let what is under way finish for a moment, and leave the rest: it is decided."""
@@ -64,6 +64,12 @@ class Teller:
         """Be loud about broken glass: everybody hears of it before anything is done, or after ten seconds."""
         self.tell(gate, [(who, News("glass", says)) for who in self.run.protocol.people])
         self.close(within=_GLASS_SECONDS)
+
+
+def _in_this_run(say: Callable[[], Change]) -> Callable[[], Change | None]:
+    """Make something that another thread can do as part of this run."""
+    context = contextvars.copy_context()
+    return lambda: context.run(attempt, say)
 
 
 @dataclass(frozen=True, slots=True)
