@@ -144,6 +144,23 @@ def test_long_texts_fit(client: slack.Slack, vendor: Vendor) -> None:
     assert len(slack.problem("x" * 999)["errors"]["code"]) <= 300
 
 
+def test_a_long_plan_leaves_the_link_whole() -> None:
+    """The link to all of it comes first; of the rest only whole lines are left out, and the cut shows."""
+    lines = tuple(f"<{number}> " + "b" * 300 for number in range(20))
+    plan = a_plan().model_copy(update={"blast_radius": lines})
+    gate = Gate(INCIDENT, RUN, "revert", plan, datetime.now(UTC), datetime.now(UTC), 1, ["ada"], "stop", "", 17)
+    page = "http://receiver.test/decide/x"
+    blocks = slack.message(MARKER, gate, page)["blocks"], slack.dialogue(gate, "revert")["blocks"]
+    shown, asked = blocks[0][1]["text"]["text"].split("\n"), blocks[1][0]["text"]["text"].split("\n")
+
+    assert shown[0] == f"<{page}|Read the whole plan and decide there>"
+    assert (shown[-1], asked[-1]) == ("…", "…")
+    assert {line for line in shown if "touches" in line} < {f"• touches: &lt;{n}&gt; {'b' * 300}" for n in range(20)}
+    assert any(line.startswith("Answer before ") for line in shown)
+    assert any(line.startswith("If you say no: ") for line in shown)
+    assert len("\n".join(shown)) <= 3000
+
+
 def interaction(**parts: Any) -> bytes:
     """Return a click as Slack sends it, with other parts where given."""
     click = {

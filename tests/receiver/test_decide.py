@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from crisis.domain.clock import utc_now
+from crisis.domain.clock import parse_time, utc_now
 from crisis.domain.level import Level
 from crisis.domain.person import PEOPLE, STRIKES
 from crisis.domain.protocol import Away
@@ -114,6 +114,100 @@ def test_first_of_two_waits_for_the_second(browser: Browser, room: Room) -> None
     assert room.entries("decided") == []
     assert "answered <code>revert</code>" in browser.send("GET", path).text
     assert "Approved" in browser.answer(path, **yes("ben")).text
+
+
+def test_people_who_disagree_are_told_so(browser: Browser, room: Room) -> None:
+    """Two who chose differently do not add up: both pages say who said what, and that it can still be changed."""
+    path = room.ask(needed=2)
+    browser.answer(path, **yes())
+    second = browser.answer(path, **yes("ben", answer="roll-back"))
+
+    for html in (second.text, browser.send("GET", path).text):
+        assert "Those who answered disagree" in html
+        assert "<li>Ada Okafor (CTO): <code>revert</code></li>" in html
+        assert "<li>Ben Lindqvist (lead developer): <code>roll-back</code></li>" in html
+        assert "2 people must say the same; 1 more is missing" in html
+        assert f'<a href="{path}">change their answer</a>, until <time' in html
+    after = code_of("ben", ago=-30)
+    changed = browser.answer(path, **yes("ben", code=after))
+    assert "Approved: <code>revert</code>" in changed.text
+
+
+def test_of_three_who_must_agree_the_most_are_counted(context: Context, room: Room) -> None:
+    """Two who agree and one who does not: one more is missing, not none."""
+    first = context.protocol.levels[Level.CRITICAL].model_copy(update={"decision_makers": ("ada", "ben", "cleo")})
+    levels = {**context.protocol.levels, Level.CRITICAL: first}
+    browser = Browser(replace(context, protocol=context.protocol.model_copy(update={"levels": levels})))
+    path = room.ask(needed=3, people=["ada", "ben", "cleo"])
+    alone = browser.answer(path, **yes())
+    browser.answer(path, **yes("ben"))
+    third = browser.answer(path, **yes("cleo", answer="roll-back"))
+
+    assert "2 more people must agree" in alone.text
+    assert "Those who answered disagree" in third.text
+    assert "3 people must say the same; 1 more is missing" in third.text
+
+
+def test_a_vote_that_we_did_not_mark_is_missing(browser: Browser, room: Room) -> None:
+    """A row that somebody wrote past us brings nobody nearer to an agreement."""
+    path = room.ask(needed=2)
+    forged = {"run": RUN, "gate": "revert", "hash": a_plan().hash, "answer": "revert", "how": "page", "reason": ""}
+    room.journal.append(INCIDENT, "voted", "ben", forged)
+
+    assert "1 more person must agree" in browser.answer(path, **yes()).text
+
+
+def test_pressing_twice_is_pressing_once(browser: Browser, room: Room) -> None:
+    """The same answer sent again, before or after the decision, is accepted and changes nothing; nobody is let in."""
+    path = room.ask(needed=2)
+    fields = yes(reason="main must be clean, says 123456")
+    browser.answer(path, **fields)
+    again = browser.answer(path, **fields)
+    hidden = {"plan": a_plan().hash, "token": browser.cookies["crisis_form"], "reason": ""}
+    last = yes("ben")
+    browser.answer(path, **last)
+    after = browser.send("POST", path, data={**hidden, **last})
+
+    assert (again.status_code, after.status_code) == (200, 200)
+    assert "Your answer <code>revert</code> was recorded" in again.text
+    assert "1 more person must agree" in again.text
+    assert "Approved: <code>revert</code>" in after.text
+    assert "crisis_session" not in again.headers.get("Set-Cookie", "") + after.headers.get("Set-Cookie", "")
+    assert [entry.actor for entry in room.entries("voted")] == ["ada", "ben"]
+
+
+@pytest.mark.parametrize("other", [{"answer": "roll-back"}, {"reason": "another"}, {"person": "ben"}])
+def test_another_answer_with_a_used_code_is_refused(browser: Browser, room: Room, other: dict[str, str]) -> None:
+    """Only what stands already is taken as a repeat."""
+    path = room.ask(needed=2)
+    fields = yes()
+    browser.answer(path, **fields)
+
+    assert browser.answer(path, **{**fields, **other}).status_code == 403
+
+
+def test_a_repeat_after_the_deadline_says_so(browser: Browser, room: Room, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What stands but has too few beside it is not said to be waiting any more."""
+    path = room.ask(needed=2)
+    fields = yes()
+    browser.answer(path, **fields)
+    hidden = {"plan": a_plan().hash, "token": browser.cookies["crisis_form"], "reason": ""}
+    later = utc_now() + timedelta(hours=1)
+    monkeypatch.setattr("crisis.receiver.question.utc_now", lambda: later)
+    monkeypatch.setattr("crisis.engine.votes.utc_now", lambda: later)
+
+    assert browser.send("POST", path, data={**hidden, **fields}).status_code == 409
+
+
+def test_the_countdown_knows_the_time_of_the_server(browser: Browser, room: Room) -> None:
+    """A phone's clock may be off: the page brings the time along with the deadline, and counts by the difference."""
+    before = utc_now()
+    html = browser.send("GET", room.ask()).text
+    found = re.search(r'id="left" data-deadline="[^"]+" data-now="([^"]+)"', html)
+
+    assert found
+    assert timedelta() <= parse_time(found[1]) - before < timedelta(seconds=10)
+    assert "end - Date.now() - skew" in html
 
 
 def test_spaces_in_the_code_do_not_matter(browser: Browser, room: Room) -> None:

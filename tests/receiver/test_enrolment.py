@@ -6,7 +6,8 @@ import logging
 import os
 import re
 import stat
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import timedelta
 from html import unescape
@@ -64,6 +65,26 @@ def post(
     html = browser.send("GET", path).text
     token = re.search(r'name="token" value="([^"]+)"', html)
     return browser.send("POST", f"{path}/{what}", data={"token": token[1] if token else "", **fields}, headers=headers)
+
+
+@contextmanager
+def killed_at(where: str) -> Iterator[None]:
+    """Kill the receiver at the moment it calls this."""
+
+    def killed(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(where, killed)
+        with pytest.raises(KeyboardInterrupt):
+            yield
+
+
+def secret_on(answer: httpx.Response) -> str:
+    """Return the secret that a page shows beside its picture."""
+    found = re.search(r'<p class="secret">([A-Z2-7 ]+)</p>', answer.text)
+    assert found
+    return found[1].replace(" ", "")
 
 
 def options_on(browser: Browser, path: str) -> dict[str, Any]:
@@ -184,6 +205,82 @@ def test_two_who_confirm_at_once_write_one_secret(browser: Browser, file: Path) 
     assert "scan the picture first" in gone.text
     assert "has been used for one-time codes already" in second.text
     assert file.read_text().strip() == secret
+
+
+@pytest.mark.parametrize("codes", ["new", "replace"])
+def test_an_enrolment_that_was_cut_off_is_finished(browser: Browser, file: Path, codes: Codes) -> None:
+    """Killed after the record and before the file: the same link shows the same secret, and writes it once."""
+    if codes == "replace":
+        file.parent.mkdir()
+        file.write_text("JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP\n")
+    path = link_of(browser, codes=codes)
+    secret = secret_on(post(browser, path, "codes"))
+
+    with killed_at("os.link" if codes == "new" else "os.replace"):
+        post(browser, path, "codes", code=pyotp.TOTP(secret).now())
+    assert not file.exists() or file.read_text().strip() != secret
+    again = secret_on(post(browser, path, "codes"))
+    done = post(browser, path, "codes", code=pyotp.TOTP(secret).now())
+
+    assert again == secret
+    assert "Your one-time codes are set up" in done.text
+    assert file.read_text().strip() == secret
+    assert entries(browser, "codes enrolled") == [("codes enrolled", "ada")]
+    assert "<svg" not in post(browser, path, "codes").text
+
+
+def test_a_full_disk_costs_no_link(browser: Browser, file: Path) -> None:
+    """What could not be written is written once it can be."""
+    file.parent.write_text("a file where a folder should be")
+    path = link_of(browser)
+    secret = secret_on(post(browser, path, "codes"))
+    failed = post(browser, path, "codes", code=pyotp.TOTP(secret).now())
+    file.parent.unlink()
+    done = post(browser, path, "codes", code=pyotp.TOTP(secret).now())
+
+    assert (failed.status_code, done.status_code) == (503, 200)
+    assert file.read_text().strip() == secret
+
+
+def test_a_link_that_was_cut_off_does_not_bring_an_old_secret_back(browser: Browser, file: Path) -> None:
+    """Where another link has set up codes since, the one that was cut off is spent."""
+    old, new = link_of(browser, codes="replace"), link_of(browser, codes="replace")
+    first = secret_on(post(browser, old, "codes"))
+
+    with killed_at("os.replace"):
+        post(browser, old, "codes", code=pyotp.TOTP(first).now())
+    second = secret_on(post(browser, new, "codes"))
+    post(browser, new, "codes", code=pyotp.TOTP(second).now())
+    late = post(browser, old, "codes", code=pyotp.TOTP(first).now())
+
+    assert "has been used for one-time codes already" in late.text
+    assert file.read_text().strip() == second
+
+
+def test_a_secret_waits_whole_or_not_at_all(browser: Browser) -> None:
+    """Killed while it is written, nobody is ever shown half of a secret, or none."""
+    path = link_of(browser)
+
+    with killed_at("os.fsync"):
+        post(browser, path, "codes")
+    folder = browser.context.settings.home / "enrolment"
+    assert list(folder.iterdir()) == []
+
+    assert len(secret_on(post(browser, path, "codes"))) == 32
+    assert len(list(folder.iterdir())) == 1
+
+
+def test_two_who_ask_at_once_see_one_secret(browser: Browser, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever is second by a hair is shown what the first one made."""
+    path, link = link_of(browser), os.link
+
+    def overtaken(draft: Path, file: Path) -> None:
+        file.write_text("JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP\n")
+        link(draft, file)
+
+    monkeypatch.setattr("os.link", overtaken)
+
+    assert secret_on(post(browser, path, "codes")) == "JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP"
 
 
 def test_secrets_that_nobody_confirmed_go(browser: Browser) -> None:

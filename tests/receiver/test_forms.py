@@ -16,7 +16,7 @@ from crisis.receiver.context import Context
 from crisis.settings import Settings
 from tests.domain.story import a_plan
 from tests.engine.authenticator import Authenticator
-from tests.receiver.conftest import Browser, Room, yes
+from tests.receiver.conftest import Browser, Room, code_of, yes
 
 
 @pytest.mark.parametrize(
@@ -157,6 +157,34 @@ def test_a_part_can_be_approved(
     assert answer.status_code == 200
     assert room.entries("decided")[0].body.get("steps") == steps
     assert ("Only this part will be carried out" in answer.text) is (steps is not None)
+
+
+def test_parts_that_have_no_step_in_common_disagree(browser: Browser, room: Room) -> None:
+    """Two who approved different steps of one way are one short in each; a step that both want goes ahead."""
+    path = room.ask(in_parts(), needed=2)
+    first = browser.answer(path, **yes(parts="shown", **{"step-0-0": "on"}))
+    second = browser.answer(path, **yes("ben", parts="shown", **{"step-0-1": "on"}))
+    html = browser.send("GET", path).text
+    ticked = {"step-0-0": "on", "step-0-1": "on"}
+    both = browser.answer(path, **yes("ben", code=code_of("ben", ago=-30), parts="shown", **ticked))
+
+    assert "1 more person must agree" in first.text
+    assert "Those who answered disagree" in second.text
+    assert "Ada Okafor (CTO): <code>revert</code>, only step 1</li>" in html
+    assert "Ben Lindqvist (lead developer): <code>revert</code>, only step 2</li>" in html
+    assert "Only this part will be carried out" in both.text
+    assert room.entries("decided")[0].body["steps"] == [0]
+
+
+def test_a_part_pressed_twice_is_a_repeat(browser: Browser, room: Room) -> None:
+    """The same boxes are the same answer, and others are another."""
+    path = room.ask(in_parts(), needed=2)
+    fields = yes(parts="shown", **{"step-0-1": "on"})
+    first, again = (browser.answer(path, **fields) for _ in range(2))
+    other = browser.answer(path, **fields, **{"step-0-0": "on"})
+
+    assert [first.status_code, again.status_code, other.status_code] == [200, 200, 403]
+    assert len(room.entries("voted")) == 1
 
 
 def test_no_step_at_all_is_no_answer(browser: Browser, room: Room) -> None:

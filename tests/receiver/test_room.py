@@ -4,8 +4,13 @@ from typing import Any
 
 import pytest
 
+from crisis.domain.clock import utc_now
+from crisis.domain.incident import Incident
 from crisis.journal.store import Journal
 from crisis.receiver.context import Context
+from crisis.receiver.pages import fragment
+from crisis.receiver.room import Room as Shown
+from crisis.receiver.room import Waits
 from tests.domain.story import INCIDENT, RUN
 from tests.receiver.conftest import Browser, Room, damage
 
@@ -48,6 +53,18 @@ def test_room_says_what_matters_first(inside: Browser, room: Room) -> None:
         places.append(html.index(words, places[-1]))
 
     assert places[1:] == sorted(places[1:])
+
+
+@pytest.mark.parametrize(
+    ("needed", "says"), [(1, "Ada or Ben or Cleo"), (2, "two of Ada, Ben, Cleo"), (4, "4 of Ada, Ben, Cleo")]
+)
+def test_room_says_how_many_must_agree(needed: int, says: str) -> None:
+    """Where two are needed, the room does not say that one would do."""
+    now = utc_now()
+    waits = Waits("Take it back?", "/x", ("Ada", "Ben", "Cleo"), ("revert",), now, "stop", needed)
+    shown = Shown(INCIDENT, now, 1, incident=Incident(INCIDENT), changed_at=now, waits=(waits,))
+
+    assert f"<strong>{says}</strong> to decide" in fragment("room.html", room=shown)
 
 
 @pytest.mark.usefixtures("room")

@@ -1,5 +1,6 @@
 """Deciding on Slack: who signed, who clicked, and the same vote as by any other way; against the sandbox's Slack."""
 
+import asyncio
 import hashlib
 import hmac
 import json
@@ -443,6 +444,54 @@ def test_slack_is_answered_in_time(side: Side) -> None:
 
     assert answer.status_code == 200
     assert answer.elapsed < timedelta(seconds=3)
+
+
+@dataclass
+class Patient(Browser):
+    """A browser whose server goes on after it has answered, as ours does."""
+
+    def send(self, method: str, path: str, **parts: Any) -> httpx.Response:
+        """Send one request, and return its answer once everything that was begun is done."""
+
+        async def until_done() -> httpx.Response:
+            answer = await self._send(method, path, **parts)
+            while others := asyncio.all_tasks() - {asyncio.current_task()}:
+                await asyncio.wait(others)
+            return answer
+
+        return asyncio.run(until_done())
+
+
+def test_a_late_answer_takes_the_buttons_too(side: Side, room: Room, monkeypatch: pytest.MonkeyPatch) -> None:
+    """When Slack was told to look at the page, the vote still counts, and everybody's message says how it ended."""
+    monkeypatch.setattr("crisis.receiver.slack.PATIENCE", 0)
+    marker = f"[{INCIDENT} decide revert {side.gate.asked_as}]"
+    content = message(marker, side.gate, "http://page")
+    side.memory.slack.messages.append({"channel": "D0BE", "ts": "1.1", "bot_id": "B0SANDBOX", **content})
+    side.browser = Patient(side.browser.context)
+    side.post(side.click(BEN))
+    assert BEN in side.memory.slack.views
+
+    assert "may still be recorded" in says(side.post(side.submission()))
+    assert len(room.entries("decided")) == 1
+    assert "Decided, approved: revert" in side.memory.slack.messages[0]["text"]
+
+
+def test_a_late_answer_that_fails_is_logged_without_its_text(
+    side: Side, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """What went wrong has a name in the log; what was typed has none."""
+
+    def broken(*_: object) -> None:
+        raise LookupError("918273")
+
+    monkeypatch.setattr("crisis.receiver.slack.PATIENCE", 0)
+    monkeypatch.setattr("crisis.receiver.slack.cast_in_words", broken)
+    side.browser = Patient(side.browser.context)
+    side.post(side.submission())
+
+    assert "a late answer failed: LookupError" in caplog.text
+    assert "918273" not in caplog.text
 
 
 def test_the_message_loses_its_buttons(side: Side) -> None:

@@ -5,7 +5,8 @@ import hashlib
 import hmac
 import itertools
 import logging
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import Any
@@ -23,7 +24,7 @@ from crisis.domain.protocol import Messages
 from crisis.receiver.context import Context, Finished
 from crisis.receiver.signatures import signed_by_twilio
 from tests.domain.story import INCIDENT, RUN, a_plan
-from tests.receiver.conftest import Browser, Room, code_of
+from tests.receiver.conftest import Browser, Room, code_of, damage
 
 TOKEN, BEFORE, HOST = "an-auth-token-of-twilio", "the-auth-token-before", "http://receiver.test"
 NUMBERS = {"ada": "+15005550101", "ben": "+15005550102", "cleo": "+15005550103", "dan": "+15005550104"}
@@ -75,6 +76,19 @@ def carrier(browser: Browser, monkeypatch: pytest.MonkeyPatch) -> Carrier:
     monkeypatch.setenv("CRISIS_SANDBOX_SLACK_TOKEN", "no-slack-in-these-tests")
     monkeypatch.setenv("CRISIS_SANDBOX_SLACK_URL", "http://127.0.0.1:1")
     return Carrier(browser)
+
+
+@contextmanager
+def killed_at(where: str) -> Iterator[None]:
+    """Kill the receiver at the moment it calls this."""
+
+    def killed(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(where, killed)
+        with pytest.raises(KeyboardInterrupt):
+            yield
 
 
 def gate_of(room: Room, incident: str = INCIDENT) -> Gate:
@@ -146,6 +160,8 @@ def test_repeated_names_have_one_signature(pairs: Iterable[tuple[str, str]]) -> 
         ("q {n}: Roll back, {code} it is quicker", "roll-back", "approved"),
         ("Rollback {gap}", "roll-back", "approved"),
         ("no {code} because it is the wrong release", "no", "declined"),
+        ("STOP {code}", "no", "declined"),
+        ("Q{n} stop, {code} not this one", "no", "declined"),
         ("change {code} use the older release", "change", "change asked"),
     ],
 )
@@ -178,7 +194,7 @@ def test_where_two_are_needed_one_is_told_so(carrier: Carrier, room: Room) -> No
 
 
 @pytest.mark.parametrize(
-    "body", ["", "revert", "yes please", "revert 12345", "{code}", "{code} revert", "revert{code}"]
+    "body", ["", "revert", "stop", "yes please", "revert 12345", "{code}", "{code} revert", "revert{code}"]
 )
 def test_what_is_not_understood_is_explained(carrier: Carrier, room: Room, body: str) -> None:
     """Nothing is counted, nothing of it is repeated or recorded, and it costs no strike."""
@@ -336,11 +352,12 @@ def test_both_tokens_count_while_one_is_rotated(carrier: Carrier, room: Room, mo
 
 
 def test_a_message_counts_once(carrier: Carrier, room: Room) -> None:
-    """Twilio's signatures have no date: a message is remembered for good, and its repeat is refused."""
+    """Twilio's signatures have no date: a message is remembered for good, and its repeat counts for nothing."""
     room.ask()
     first, again = (carrier.sms("ada", "revert 000000", "SM0123") for _ in range(2))
 
-    assert (first.status_code, again.status_code) == (200, 409)
+    assert "wrong or outdated code" in spoken(first)
+    assert "may have been counted. Look at the page" in spoken(again)
     assert len(room.entries("vote refused")) == 1
     assert carrier.sms("ada", "revert 000000", " ").status_code == 400
 
@@ -387,19 +404,43 @@ def test_a_damaged_incident_hides_no_other(carrier: Carrier, room: Room) -> None
 
 
 def test_a_call_reads_out_and_takes_keys(carrier: Carrier, room: Room, context: Context) -> None:
-    """Title and answers are said; one key for the answer and six for the code decide."""
+    """Title, terms and answers are said; one key for the answer and six for the code decide."""
     room.ask()
     began = carrier.call(voice_path(context, gate_of(room)), sid="CA1")
     code = code_of("ada")
     ended = carrier.call(keys_path(began), digits=f"1{code}", sid="CA1")
 
-    assert "Take release 4f2c back? To answer, press 1 to say revert, press 2 to say roll-back, press 3 to say no" in (
-        spoken(began)
+    assert spoken(began).startswith(
+        "Crisis at The Sandbox Shop. Take release 4f2c back? Answer within 9 minutes, before"
     )
+    assert "To answer, press 1 to say revert, press 2 to say roll-back, press 3 to say no" in spoken(began)
     assert "Decided, approved: revert, by Ada Okafor. Goodbye." in spoken(ended)
     assert document(ended).find("Hangup") is not None
     [vote] = room.entries("voted")
     assert (vote.actor, vote.body["how"]) == ("ada", "phone")
+
+
+@pytest.mark.parametrize(
+    ("more", "says"),
+    [
+        ({"silence": "stop"}, "UTC. If nobody answers, nothing is done. If you say no: The shop stays on the"),
+        ({"silence": "proceed"}, "UTC. If nobody answers, revert goes ahead. If you say no: The shop stays on the"),
+        ({"needed": 2}, "UTC. 2 people must agree. If nobody answers, nothing is done."),
+        ({"wait": 50}, "Answer now, before "),
+    ],
+)
+def test_a_call_says_the_terms(carrier: Carrier, room: Room, context: Context, more: dict[str, Any], says: str) -> None:
+    """Until when, what silence means, how many must agree, and what a no does: all that the page says in few words."""
+    room.ask(**more)
+
+    assert says in spoken(carrier.call(voice_path(context, gate_of(room))))
+
+
+def test_a_long_plan_leaves_room_for_the_keys(carrier: Carrier, room: Room, context: Context) -> None:
+    """However long the title and the no are, what to press is said."""
+    room.ask(a_plan("long " * 500).model_copy(update={"on_no": "no " * 2000}))
+
+    assert "then your six digit code, then hash" in spoken(carrier.call(voice_path(context, gate_of(room))))
 
 
 def test_a_no_by_phone(carrier: Carrier, room: Room, context: Context) -> None:
@@ -434,9 +475,9 @@ def test_the_keys_of_a_call_count_once(carrier: Carrier, room: Room, context: Co
     path = voice_path(context, gate_of(room))
     began = carrier.call(path, sid="CA1")
 
-    assert carrier.call(path, sid="CA1").status_code == 409
-    assert carrier.call(keys_path(began), digits="1000000", sid="CA1").status_code == 200
-    assert carrier.call(keys_path(began), digits="1000000", sid="CA1").status_code == 409
+    assert "may have been counted" in spoken(carrier.call(path, sid="CA1"))
+    assert "wrong or outdated code" in spoken(carrier.call(keys_path(began), digits="1000000", sid="CA1"))
+    assert "may have been counted" in spoken(carrier.call(keys_path(began), digits="1000000", sid="CA1"))
     assert len(room.entries("vote refused")) == 1
 
 
@@ -575,6 +616,55 @@ def test_a_missing_secret_is_said_in_the_log_alone(
     assert "look at the decision page" in said
     assert "CRISIS_SANDBOX_TOTP_ADA" not in said
     assert "CRISIS_SANDBOX_TOTP_ADA" in caplog.text
+
+
+def test_a_message_that_was_seen_and_lost_is_answered(carrier: Carrier, room: Room) -> None:
+    """Killed between seeing it and counting it: Twilio's next try tells the person to look, and says no vote stands."""
+    room.ask()
+    code = code_of("ada")
+
+    with killed_at("crisis.receiver.telephone.cast_in_words"):
+        carrier.sms("ada", f"revert {code}", "SM0123")
+    again = carrier.sms("ada", f"revert {code}", "SM0123")
+
+    assert spoken(again) == (
+        "This came before and may have been counted. Look at the page behind the link before you answer again."
+    )
+    assert room.entries("voted") == []
+    assert "Decided" in spoken(carrier.sms("ada", f"revert {code}"))
+
+
+def test_what_was_over_long_ago_is_read_once(
+    carrier: Carrier, room: Room, context: Context, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Its head tells that nothing was added; with another head it is read again."""
+    other = ask_elsewhere(room)
+    ended = {"run": RUN, "playbook": "bad-deploy", "outcome": "recovered"}
+    room.journal.append(other, "ended", "responder", ended)
+    room.ask(wait=4 * 3600)
+    later = utc_now() + timedelta(hours=2)
+    monkeypatch.setattr("crisis.receiver.telephone.utc_now", lambda: later)
+    carrier.sms("ada", "what?")
+    assert context.over[other].head == room.journal.head(other)
+    damage(context, "UPDATE entries SET body = '[' WHERE incident = 'INC-20261124-bbbbbb'")
+
+    assert "Reply: Q4" in spoken(carrier.sms("ada", "what?"))
+    assert caplog.text == ""
+    damage(context, "UPDATE heads SET hash = 'x' WHERE incident = 'INC-20261124-bbbbbb'")
+    assert "Decided" in spoken(carrier.sms("ada", f"revert {code_of('ada')}"))
+    assert other in caplog.text
+
+
+def test_what_runs_again_is_not_over(carrier: Carrier, room: Room, context: Context) -> None:
+    """An incident that was started again after its end is forgotten as one that is over."""
+    room.journal.append(INCIDENT, "ended", "responder", {"run": RUN, "playbook": "bad-deploy", "outcome": "failed"})
+    carrier.sms("ada", "what?")
+    assert INCIDENT in context.over
+    room.journal.append(INCIDENT, "started", "responder", {"run": RUN, "playbook": "bad-deploy", "start": 2})
+    room.ask()
+
+    assert "Decided" in spoken(carrier.sms("ada", f"revert {code_of('ada')}"))
+    assert INCIDENT not in context.over
 
 
 def test_questions_of_long_ago_are_forgotten(carrier: Carrier, room: Room, context: Context) -> None:

@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple, NoReturn, Self, TypeVar
 from urllib.parse import parse_qsl
@@ -37,7 +37,7 @@ _NEXT = {
 }
 _MEMBER, _TEAM = re.compile(r"[UW][A-Z0-9]{2,20}"), re.compile(r"T[A-Z0-9]{2,20}")
 _CHANNEL, _TRIGGER = re.compile(r"[CDG][A-Z0-9]{2,20}"), re.compile(r"[0-9A-Za-z.]{1,200}")
-_TITLE, _BUTTON, _SECTION, _TEXT, _ERROR = 140, 70, 2800, 3500, 280
+_TITLE, _BUTTON, _LINE, _SECTION, _TEXT, _ERROR = 140, 70, 600, 2800, 3500, 280
 _MOST_BUTTONS = 20
 _PROBLEM_AT = "code"
 
@@ -239,16 +239,16 @@ def message(marker: str, gate: Gate, page: str, says: str = "") -> dict[str, Any
     """Return the message that puts a question: what it is about, the link to its page, a button for each answer."""
     plan = gate.plan
     lines = [
-        *([f"*{_plain(says)}*"] if says else []),
-        *_summary(gate),
         f"<{page}|Read the whole plan and decide there>",
+        *([f"*{_line(says)}*"] if says else []),
+        *_summary(gate),
     ]
     answers = [*(choice.name for choice in plan.choices), CHANGE, NO][:_MOST_BUTTONS]
     return {
         "text": _clip(f"{marker} {_plain(plan.title)}", _TEXT),
         "blocks": [
             {"type": "header", "text": _words(_clip(plan.title, _TITLE))},
-            _section("\n".join(lines)),
+            _section(_whole(lines)),
             {"type": "actions", "elements": [_button(gate, answer, at) for at, answer in enumerate(answers)]},
             {"type": "context", "elements": [_words(f"{marker} plan {plan.hash[:12]}. A click asks for your code.")]},
         ],
@@ -271,7 +271,7 @@ def dialogue(gate: Gate, answer: str) -> dict[str, Any]:
         "close": _words("Cancel"),
         "private_metadata": Ticket.of(gate, answer).write(),
         "blocks": [
-            _section("\n".join([f"*{_plain(gate.plan.title)}*", f"Your answer: *{_plain(answer)}*", *_summary(gate)])),
+            _section(_whole([f"*{_line(gate.plan.title)}*", f"Your answer: *{_line(answer)}*", *_summary(gate)])),
             _field("code", "One-time code", optional=False, longest=12, many=False),
             _field("reason", asks, optional=answer != CHANGE, longest=2000, many=True),
         ],
@@ -291,15 +291,16 @@ def result(says: str) -> dict[str, Any]:
 
 def _summary(gate: Gate) -> list[str]:
     plan = gate.plan
-    ways = [f"• `{_plain(choice.name)}`: {_plain(choice.summary)}" for choice in plan.choices]
+    ways = [f"• `{_line(choice.name)}`: {_line(choice.summary)}" for choice in plan.choices]
     steps = [
-        f"    {_plain(step.action)} on {_plain(step.target)}: {_plain(step.wanted)}"
+        f"    {_line(step.action)} on {_line(step.target)}: {_line(step.wanted)}"
         for choice in plan.choices[:1]
         for step in choice.steps
     ]
-    touched = [f"• touches: {_plain(line)}" for line in plan.blast_radius]
+    touched = [f"• touches: {_line(line)}" for line in plan.blast_radius]
+    # What does not fit is left out from the end.
     until = f"Answer before {gate.deadline:%H:%M} UTC."
-    return [*ways[:1], *steps, *ways[1:], *touched, f"If you say no: {_plain(plan.on_no)}", until]
+    return [until, *ways[:1], *steps, *ways[1:], f"If you say no: {_line(plan.on_no)}", *touched]
 
 
 def _button(gate: Gate, answer: str, at: int) -> dict[str, Any]:
@@ -325,6 +326,20 @@ def _section(text: str) -> dict[str, Any]:
 
 def _words(text: str) -> dict[str, Any]:
     return {"type": "plain_text", "text": text, "emoji": False}
+
+
+def _whole(lines: Sequence[str]) -> str:
+    """Return as many whole lines as fit: half a line may be half a link."""
+    text = "\n".join(lines)
+    if len(text) <= _SECTION:
+        return text
+    ends = [at for at, sign in enumerate(text[: _SECTION - 1]) if sign == "\n"]
+    return f"{text[: ends[-1] + 1]}…" if ends else _clip(text, _SECTION)
+
+
+def _line(text: str) -> str:
+    """Return a text of somebody else's as one line of ours, cut before it is escaped."""
+    return _plain(_clip(" ".join(text.split()), _LINE))
 
 
 def _plain(text: str) -> str:

@@ -56,6 +56,7 @@ class Decision:
     seq: int
     only: tuple[int, ...] | None = None
     glass: bool = False
+    seal: str = ""
 
     @property
     def goes_ahead(self) -> bool:
@@ -163,6 +164,7 @@ def _follow(gate: Gate, entry: Entry) -> None:
             seq=entry.seq,
             only=None if only is None else tuple(only),
             glass=bool(body.get("glass")),
+            seal=str(body.get("seal", "")),
         )
 
 

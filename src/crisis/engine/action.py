@@ -256,6 +256,8 @@ def why_not_carried(run: Run, gate: Gate, *, begun: bool = False) -> str | None:
     """Say why the decision on record does not carry the plan of its question, or None when it does."""
     if gate.decision is None or not run.booth.is_ours(gate):
         return "the question was not asked like this"
+    if gate.decision.outcome == "silence: proceed" and not run.booth.is_our_silence(gate):
+        return "nobody of ours found that the time to answer was over"
     return why_void(
         run.protocol,
         strictest_rule(run.protocol, gate.plan),

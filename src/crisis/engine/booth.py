@@ -1,5 +1,6 @@
 """Booth: where answers are taken: the record, the rules, and the key that marks what was proved."""
 
+import hmac
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, Self
@@ -73,6 +74,14 @@ class Booth:
     def is_ours(self, gate: Gate) -> bool:
         """Whether we asked this question as it stands: nobody wrote another in its place."""
         return is_sealed(self.key, "question", {**gate.said, "incident": gate.incident}, gate.seal)
+
+    def mark_silence(self, gate: Gate) -> str:
+        """Seal that the time to answer a question was over, and nobody had stopped it."""
+        return seal(self.key, "silence", {"incident": gate.incident, "asked_as": gate.asked_as, "hash": gate.plan.hash})
+
+    def is_our_silence(self, gate: Gate) -> bool:
+        """Whether we said so, and not somebody who wrote it down before its time."""
+        return gate.decision is not None and hmac.compare_digest(self.mark_silence(gate), gate.decision.seal)
 
     def mark_beginning(self, call: str) -> str:
         """Seal that a call of an action is about to begin: it may then end, however late."""

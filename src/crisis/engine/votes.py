@@ -115,7 +115,7 @@ def decide_by_silence(booth: Booth, gate: Gate) -> Decision:
         if current.decision is not None:
             return current.decision
         with suppress(MovedOnError):
-            return _decide(booth.journal, current, ruling, after=last)
+            return _decide(booth.journal, current, ruling, after=last, mark=booth.mark_silence(current))
 
 
 def _question(booth: Booth, gate: Gate) -> tuple[Gate, int]:
@@ -136,11 +136,12 @@ def decide_by_protocol(journal: Journal, gate: Gate) -> Decision:
     return _decide(journal, gate, ruling)
 
 
-def _decide(journal: Journal, gate: Gate, ruling: Ruling, after: int | None = None) -> Decision:
+def _decide(journal: Journal, gate: Gate, ruling: Ruling, *, after: int | None = None, mark: str = "") -> Decision:
     body: dict[str, Any] = {"run": gate.run, "gate": gate.name, "hash": gate.plan.hash, "asked_as": gate.asked_as}
     body |= {"outcome": ruling.outcome, "choice": ruling.choice, "by": list(ruling.by), "reason": ruling.reason}
     body |= {"steps": list(ruling.only)} if ruling.only is not None else {}
     body |= {"glass": True} if ruling.glass else {}
+    body |= {"seal": mark} if mark else {}
     key = f"decided:{gate.run}:{gate.name}:{gate.plan.hash}:{gate.asked_as}"
     with suppress(AlreadyRecordedError):  # somebody was faster: theirs is the one outcome, read back below
         journal.append(

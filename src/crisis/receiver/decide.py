@@ -12,6 +12,7 @@ from fastapi import APIRouter, Request, Response
 
 from crisis.domain.decision import Decision
 from crisis.domain.passkey import works_at
+from crisis.domain.person import without_codes
 from crisis.domain.plan import CHANGE
 from crisis.engine.booth import Answer, Booth, RefusedVote
 from crisis.engine.votes import cast, known_answers
@@ -74,10 +75,23 @@ def _take(context: Context, request: Request, where: tuple[str, str, str], body:
     result = cast(Booth.of(context.journal, context.protocol, context.settings), question.gate, said)
     after = find_question(context, *where)
     if isinstance(result, RefusedVote):
+        if _stands_already(context, question, after, said):
+            # Who only repeats an answer has proved nothing by it, and is let in nowhere.
+            return page("accepted.html", question=after, decision=after.gate.decision, said=said)
         outdated = after.gate.plan.hash != question.gate.plan.hash or not after.open
         status = HTTPStatus.CONFLICT if outdated else HTTPStatus.FORBIDDEN
         return _show(context, request, after, Problem(status, result.because), fields)
     return _accepted(context, after, result, said)
+
+
+def _stands_already(context: Context, shown: Question, now: Question, said: Answer) -> bool:
+    """Say whether this very answer of the same person stands: a button was pressed twice."""
+    if shown.gate.asked_as != now.gate.asked_as or not (now.open or now.gate.decision is not None):
+        return False
+    who = context.protocol.person(said.who) or said.who
+    steps = None if said.steps is None else tuple(sorted(set(said.steps)))
+    wanted = (who, said.answer, steps, said.glass, without_codes(said.reason))
+    return any((one.who, one.answer, one.steps, one.glass, one.reason) == wanted for one in now.standing)
 
 
 def read_form(request: Request, body: bytes) -> dict[str, str]:

@@ -61,9 +61,9 @@ def pending_secret(settings: Settings, link: Link) -> str:
             if old.stat().st_mtime + LINK_LASTS.total_seconds() < utc_now().timestamp():
                 old.unlink()
     waiting = folder / link.nonce
-    with suppress(FileExistsError):
-        _write(waiting, pyotp.random_base32())
-    return waiting.read_text(encoding="utf-8").strip()
+    if not waiting.exists():
+        _keep(waiting, pyotp.random_base32(), replace=False, first_wins=True)
+    return _secret_in(waiting)
 
 
 def confirm_codes(booth: Booth, settings: Settings, link: Link, code: str, source: str, now: datetime) -> str | None:
@@ -74,19 +74,20 @@ def confirm_codes(booth: Booth, settings: Settings, link: Link, code: str, sourc
     if link.codes == "new" and file.exists():
         return "there are one-time codes already; ask for a link that replaces them"
     waiting = settings.home / _PENDING / link.nonce
-    if not waiting.exists():
+    secret = _secret_in(waiting)
+    if not secret:
         return "scan the picture first, or ask for a new link where this one was used"
-    secret = waiting.read_text(encoding="utf-8").strip()
     step = matching_step(secret, code, now)
     if step is None:
         far = matching_step(secret, code, now, _FAR_OFF)
         return f"wrong code{'; the clock of your phone is minutes off' if far is not None else ''}"
-    body = {"link": link.nonce, "from": source}
+    body = {"link": link.nonce, "from": source, "secret": _mark(booth, link, secret)}
     body["seal"] = seal(booth.key, "codes enrolled", {"who": link.who, **body})
     try:
         booth.journal.append(PEOPLE, "codes enrolled", link.who, body, key=f"enrolment:{link.nonce}:codes")
     except AlreadyRecordedError:
-        return "this link has been used for one-time codes already; ask for a new one"
+        if not _is_half_done(booth, settings, link):
+            return "this link has been used for one-time codes already; ask for a new one"
     with suppress(AlreadyRecordedError):  # the code that was just typed decides nothing any more
         booth.journal.append(PEOPLE, "code accepted", link.who, {"incident": ""}, key=f"code:{link.who}:{step}")
     _keep(file, secret, replace=link.codes == "replace")
@@ -94,8 +95,32 @@ def confirm_codes(booth: Booth, settings: Settings, link: Link, code: str, sourc
     return None
 
 
-def _keep(file: Path, secret: str, *, replace: bool) -> None:
-    """Write a secret that appears whole or not at all, readable for us alone."""
+def _is_half_done(booth: Booth, settings: Settings, link: Link) -> bool:
+    """Say whether the very secret that waits is on record as the newest in force, and its file is not written yet."""
+    file, waiting = codes_file(booth.protocol.people[link.who]), settings.home / _PENDING / link.nonce
+    enrolled = [one for one in booth.journal.entries(PEOPLE) if one.kind == "codes enrolled" and one.actor == link.who]
+    if file is None or not enrolled or enrolled[-1].body.get("link") != link.nonce:
+        return False
+    secret = _secret_in(waiting)
+    # Another secret may wait by now: the link put one into force, and no second.
+    recorded = enrolled[-1].body.get("secret") == _mark(booth, link, secret)
+    return recorded and not (file.exists() and (link.codes == "new" or _secret_in(file) == secret))
+
+
+def _mark(booth: Booth, link: Link, secret: str) -> str:
+    """Return what tells a secret from another on record, and nothing about it."""
+    return seal(booth.key, "codes", {"link": link.nonce, "secret": secret})[:16]
+
+
+def _secret_in(file: Path) -> str:
+    """Return the secret in a file; empty when it is gone."""
+    with suppress(FileNotFoundError, NotADirectoryError):
+        return file.read_text(encoding="utf-8").strip()
+    return ""
+
+
+def _keep(file: Path, secret: str, *, replace: bool, first_wins: bool = False) -> None:
+    """Write a secret that appears whole or not at all, readable for us alone; the `first` may win over this one."""
     draft = file.with_name(f"{file.name}.{secrets.token_hex(8)}")
     try:
         file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -103,6 +128,8 @@ def _keep(file: Path, secret: str, *, replace: bool) -> None:
         # Unlike a rename, a link never takes the place of a file that is there.
         (os.replace if replace else os.link)(draft, file)
     except OSError as error:
+        if isinstance(error, FileExistsError) and (first_wins or _secret_in(file) == secret):
+            return
         says = error.strerror or "an error"
         raise ProtocolError(str(file), wanted="a file to write", saw=says, then="mend it, then enrol again") from None
     finally:
@@ -205,7 +232,7 @@ class _Desk:
     def show(self, problem: str | None = None, *, done: str = "", scan: bool = False) -> Response:
         """Show the page; `scan` with the picture of the pending secret, which only a POST may ask for."""
         settings, protocol = self.context.settings, self.context.protocol
-        codes_open = bool(self.link.codes) and codes_file(self.person) is not None and not self._used("codes")
+        codes_open = bool(self.link.codes) and codes_file(self.person) is not None and self._codes_left()
         passkey_open = self._admits_passkeys() and works_at(settings.address) and not self._used("passkey")
         secret = pending_secret(settings, self.link) if scan and codes_open else ""
         form = token_of(self.request)
@@ -240,6 +267,9 @@ class _Desk:
 
     def _admits_passkeys(self) -> bool:
         return self.person.proof is not None and self.person.proof.passkeys
+
+    def _codes_left(self) -> bool:
+        return not self._used("codes") or _is_half_done(self.booth, self.context.settings, self.link)
 
     def _used(self, what: str) -> bool:
         return self.context.journal.recorded(PEOPLE, f"enrolment:{self.link.nonce}:{what}") is not None

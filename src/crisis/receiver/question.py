@@ -1,24 +1,29 @@
 """Question: all that a decision page shows, read out of the journal."""
 
 import re
+from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from http import HTTPStatus
 from urllib.parse import quote
 
 from crisis.domain.clock import utc_now
-from crisis.domain.decision import Gate, fold_gates
+from crisis.domain.decision import Gate, Vote, fold_gates
 from crisis.domain.entry import Entry
 from crisis.domain.incident import Incident, ended_runs, fold_incident
 from crisis.domain.mandate import may_vote
 from crisis.domain.passkey import fold_passkeys
 from crisis.domain.person import PEOPLE, fold_strikes, locked_until
-from crisis.domain.plan import CHANGE, NO
+from crisis.domain.plan import CHANGE, NO, Choice
 from crisis.domain.timeline import Row, fold_timeline, say_person
+from crisis.engine.booth import Booth
 from crisis.receiver.context import Context
 from crisis.receiver.pages import PageError
 
-__all__ = ["INCIDENT_NAME", "Asked", "Question", "find_incident", "find_question", "link_to"]
+__all__ = [
+    "INCIDENT_NAME", "Asked", "Question", "Said", "find_incident", "find_question", "link_to", "missing_in",
+]  # fmt: skip
 
 INCIDENT_NAME = re.compile(r"INC-[0-9A-Za-z-]{1,60}")
 _RECENT = 5
@@ -42,16 +47,28 @@ class Asked:
 
 
 @dataclass(frozen=True, slots=True)
+class Said:
+    """What somebody approved: who they are, which way to go, and the numbers of its steps, from 1; none for all."""
+
+    shown: str
+    answer: str
+    steps: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Question:
     """
     A gate, what it is about, and who has said what.
 
-    `others` would be asked if they were not away or excluded; `glass` may break it, from `glass_from` on.
+    `others` would be asked if they were not away or excluded; `glass` may break it, from `glass_from` on. `standing`
+    are the last words of each person, as far as we marked them, and `approvals` those of them that approve something.
     """
 
     incident: Incident
     gate: Gate
     people: tuple[Asked, ...]
+    standing: tuple[Vote, ...]
+    approvals: tuple[Said, ...]
     others: tuple[Asked, ...]
     glass: tuple[Asked, ...]
     glass_from: datetime | None
@@ -78,9 +95,13 @@ class Question:
 
     @property
     def missing(self) -> int:
-        """How many more people must agree."""
-        agreed = [vote for vote in self.gate.standing().values() if vote.answer not in (NO, CHANGE)]
-        return max(self.gate.needed - len(agreed), 0)
+        """How many more people must agree: with those of whom most want the same step of the same way to go."""
+        return missing_in(self.gate, self.standing)
+
+    @property
+    def disagreed(self) -> bool:
+        """Whether people approved different things, so that not all of their answers add up."""
+        return self.open and len(self.approvals) > _agreed(self.gate, self.standing)
 
     @property
     def glass_open(self) -> bool:
@@ -91,6 +112,27 @@ class Question:
 def link_to(gate: Gate) -> str:
     """Return the path of a gate's decision page."""
     return f"/decide/{quote(gate.incident, safe='')}/{quote(gate.run, safe='')}/{quote(gate.name, safe='')}"
+
+
+def missing_in(gate: Gate, votes: Iterable[Vote]) -> int:
+    """Return how many more people must agree, counted as `tally` counts: for each step of each way to go."""
+    return max(max(gate.needed, 1) - _agreed(gate, votes), 0)
+
+
+def _agreed(gate: Gate, votes: Iterable[Vote]) -> int:
+    approvals = _approvals(votes)
+    return max((_most(choice, approvals) for choice in gate.plan.choices), default=0)
+
+
+def _most(choice: Choice, votes: Iterable[Vote]) -> int:
+    every = range(len(choice.steps))
+    steps = (every if vote.steps is None else set(vote.steps) for vote in votes if vote.answer == choice.name)
+    return max(Counter(step for some in steps for step in some).values(), default=0)
+
+
+def _approvals(votes: Iterable[Vote]) -> list[Vote]:
+    # Those who break glass are counted by themselves.
+    return [vote for vote in votes if vote.answer not in (NO, CHANGE) and not vote.glass]
 
 
 def find_incident(context: Context, incident: str) -> list[Entry]:
@@ -112,10 +154,17 @@ def find_question(context: Context, incident: str, run: str, gate: str) -> Quest
     people, decision, now = context.protocol.people, found.decision, utc_now()
     glass = context.protocol.break_glass if found.needed else None
     known = _People(context, found, now)
+    genuine = Booth.of(context.journal, context.protocol, context.settings).votes(found)
+    standing = tuple({vote.who: vote for vote in genuine}.values())
     return Question(
         incident=fold_incident(incident, entries),
         gate=found,
         people=tuple(known.shown(who) for who in found.people),
+        standing=standing,
+        approvals=tuple(
+            Said(say_person(vote.who, people), vote.answer, tuple(step + 1 for step in vote.steps or ()))
+            for vote in _approvals(standing)
+        ),
         others=tuple(known.shown(who) for who in known.not_asked()),
         glass=tuple(known.shown(who, glass=True) for who in glass.people) if glass else (),
         glass_from=found.asked_at + glass.after if glass else None,

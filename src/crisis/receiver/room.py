@@ -17,7 +17,7 @@ from crisis.domain.timeline import Row, fold_timeline, say_person
 from crisis.errors import JournalError
 from crisis.receiver.context import Context
 from crisis.receiver.pages import PageError, fragment
-from crisis.receiver.question import INCIDENT_NAME, find_incident, link_to
+from crisis.receiver.question import INCIDENT_NAME, find_incident, link_to, missing_in
 
 __all__ = ["Drawn", "Room", "Waits", "draw", "head_of", "proved", "room_of"]
 
@@ -35,6 +35,7 @@ class Waits:
     choices: tuple[str, ...]
     deadline: datetime
     silence: str
+    needed: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,6 +157,7 @@ def _waits(entries: Sequence[Entry], people: Mapping[str, Person]) -> tuple[Wait
             choices=tuple(choice.name for choice in gate.plan.choices),
             deadline=gate.deadline,
             silence=gate.silence,
+            needed=missing_in(gate, gate.standing().values()),
         )
         for gate in gates
     )

@@ -32,11 +32,11 @@ from crisis.receiver.signatures import (
     signed_by_slack,
 )
 
-__all__ = ["close_messages", "slack_routes"]
+__all__ = ["PATIENCE", "close_messages", "slack_routes"]
 
 _LOG = logging.getLogger(__name__)
 _BODY_LIMIT = 64 * 1024
-_PATIENCE = 2.5
+PATIENCE = 2.5
 """Seconds after which an answer is due: Slack waits for three."""
 
 _CHANGED = "the plan has changed since you were asked; read it again on the decision page"
@@ -46,6 +46,7 @@ _LATE = "this takes longer than usual and may still be recorded; look at the dec
 def slack_routes(context: Context) -> APIRouter:
     """Return the route that Slack sends clicks and dialogues to."""
     router = APIRouter()
+    late: set[asyncio.Task[None]] = set()  # the loop itself would let go of them
 
     @router.post("/slack/actions")
     async def act(request: Request) -> Response:
@@ -56,18 +57,28 @@ def slack_routes(context: Context) -> APIRouter:
             return _no(error.status, error.because)
         work = asyncio.create_task(asyncio.to_thread(_take, context, request, body))
         # The thread goes on: what it records stands, whether Slack is still listening or not.
-        done, _ = await asyncio.wait({work}, timeout=_PATIENCE)
+        done, _ = await asyncio.wait({work}, timeout=PATIENCE)
         if done:
             return work.result()
-        work.add_done_callback(_left_behind)
+        left = asyncio.create_task(_finish(work))
+        late.add(left)
+        left.add_done_callback(lambda one: _let_go(late, one))
         return JSONResponse(slack.problem(_LATE))
 
     return router
 
 
-def _left_behind(work: asyncio.Task[Response]) -> None:
+async def _finish(work: asyncio.Task[Response]) -> None:
+    """Do what comes after an answer that Slack no longer waits for."""
+    response = await work
+    if response.background is not None:
+        await response.background()
+
+
+def _let_go(late: set[asyncio.Task[None]], left: asyncio.Task[None]) -> None:
+    late.discard(left)
     # Asyncio would log an error that nobody fetched, with its text.
-    if not work.cancelled() and (error := work.exception()) is not None:
+    if not left.cancelled() and (error := left.exception()) is not None:
         _LOG.error("a late answer failed: %s", type(error).__name__)
 
 

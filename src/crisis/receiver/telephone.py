@@ -4,6 +4,7 @@ import asyncio
 import logging
 import re
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from http import HTTPStatus
@@ -17,14 +18,14 @@ from crisis.clients.twilio import CallTicket
 from crisis.domain.clock import utc_now
 from crisis.domain.decision import Gate, fold_gates
 from crisis.domain.entry import Entry
-from crisis.domain.incident import ended_runs
+from crisis.domain.incident import ended_runs, fold_incident
 from crisis.domain.plan import CHANGE, NO
 from crisis.domain.protocol import spelling
 from crisis.engine.booth import Answer
 from crisis.engine.votes import known_answers
 from crisis.errors import CrisisError, JournalError
 from crisis.receiver.body import BadBodyError, read_body
-from crisis.receiver.context import Context
+from crisis.receiver.context import Context, Finished
 from crisis.receiver.question import INCIDENT_NAME
 from crisis.receiver.signatures import (
     cast_in_words,
@@ -43,6 +44,9 @@ _TRIES = 3
 _MOST_WAYS = 8  # the key after the last way to go says no, and a key is one digit
 _FIELDS = {"From", "To", "Body", "MessageSid", "CallSid", "Digits"}
 _LATELY = timedelta(hours=1)
+_STOP = "stop"
+_TITLE, _ON_NO = 300, 600  # a longer text would push the keys out of what is said
+_REPEATED = "This came before and may have been counted. Look at the page behind the link before you answer again."
 _SID = re.compile(r"[A-Z]{2}[0-9A-Za-z]{1,64}")
 _NUMBER = re.compile(r"\s*q\s*#?\s*([0-9]{1,9})(?![0-9])", re.IGNORECASE)
 _KEYS = re.compile(r"([1-9])([0-9]{6,8})")
@@ -117,11 +121,15 @@ def _authentic(context: Context, request: Request, path: str, body: bytes, take:
     return take(context, dict(pairs), query)
 
 
-def _new(context: Context, way: str, name: str, sid: str) -> None:
+def _is_new(context: Context, way: str, name: str, sid: str) -> bool:
+    """
+    Say whether this comes for the first time.
+
+    What was seen may have been lost before it was counted: whoever sent it must be told to look, not left alone.
+    """
     if not _SID.fullmatch(sid):
         raise BadBodyError(HTTPStatus.BAD_REQUEST, "this has no name of its own")
-    if not is_new(context, way, f"{name}{sid}"):
-        raise BadBodyError(HTTPStatus.CONFLICT, "this was taken already")
+    return is_new(context, way, f"{name}{sid}")
 
 
 def _xml(content: bytes, after: BackgroundTask | None = None) -> Response:
@@ -135,7 +143,8 @@ def _take_text(context: Context, form: Form, _query: str) -> Response:
         # No word to a stranger: an answer would tell which numbers are known here.
         note_stranger(context, "SMS", utc_now())
         return _xml(twilio.text_back())
-    _new(context, "SMS", "", form.get("MessageSid", ""))
+    if not _is_new(context, "SMS", "", form.get("MessageSid", "")):
+        return _xml(twilio.text_back(_REPEATED))
     gate, says = _answer_text(context, who, form.get("Body", ""))
     return _xml(twilio.text_back(says), _afterwards(context, gate))
 
@@ -160,16 +169,28 @@ def _answer_text(context: Context, who: str, text: str) -> tuple[Gate | None, st
 def _waiting_for(context: Context, who: str, now: datetime) -> _Waiting:
     found = _Waiting([], [])
     for incident in reversed(context.journal.incidents()):
-        finished = context.over.get(incident)
-        long_over = finished is not None and finished.ended_at < now - _LATELY
-        known_over = finished is not None and long_over and finished.head == context.journal.head(incident)
-        if not INCIDENT_NAME.fullmatch(incident) or known_over:
+        if not INCIDENT_NAME.fullmatch(incident):
             continue
         try:
-            _add(found, context.journal.entries(incident), who, now)
+            _add(found, _entries_of(context, incident, now), who, now)
         except JournalError as error:
             _LOG.warning("%s", error)  # one that is damaged must not hide the others
     return found
+
+
+def _entries_of(context: Context, incident: str, now: datetime) -> list[Entry]:
+    """Return the entries of an incident; none of one that was over long ago and that nobody has added to since."""
+    head = context.journal.head(incident)  # before the entries: what comes in between makes it old
+    known = context.over.get(incident)
+    if known is not None and known.head == head and known.ended_at < now - _LATELY:
+        return []
+    entries = context.journal.entries(incident)
+    with suppress(LookupError, TypeError, ValueError):  # an entry that says less than ours do: nothing to remember
+        found = fold_incident(incident, entries)
+        context.over.pop(incident, None)
+        if found.ended_at is not None:
+            context.over[incident] = Finished(head, found.service, found.playbook, found.outcome, found.ended_at)
+    return entries
 
 
 def _add(found: _Waiting, entries: list[Entry], who: str, now: datetime) -> None:
@@ -198,7 +219,9 @@ def _meant(waiting: _Waiting, number: re.Match[str] | None) -> Gate | None:
 
 
 def _answer_of(gate: Gate, typed: str) -> str | None:
-    return next((one for one in known_answers(gate) if spelling(one) == spelling(typed)), None)
+    found = next((one for one in known_answers(gate) if spelling(one) == spelling(typed)), None)
+    # The page calls a no a stop; a message that is nothing but the word never comes here: Twilio unsubscribes by it.
+    return NO if found is None and spelling(typed) == _STOP else found
 
 
 def _how(gate: Gate) -> str:
@@ -217,16 +240,32 @@ def _which(waiting: _Waiting) -> str:
 
 def _read_out(context: Context, form: Form, query: str) -> Response:
     ticket, gate = _called(context, form, query)
-    _new(context, "phone", "voice:", form.get("CallSid", ""))
+    if not _is_new(context, "phone", "voice:", form.get("CallSid", "")):
+        return _xml(twilio.say(f"{_REPEATED} Goodbye."))
     if gate is None:
         return _xml(twilio.say("This question needs no answer any more. Goodbye."))
-    title = f"Crisis at {context.protocol.company}. {gate.plan.title}"
-    return _xml(_ask(context, ticket, gate, title))
+    title = f"Crisis at {context.protocol.company}. {_sentence(gate.plan.title[:_TITLE])}"
+    return _xml(_ask(context, ticket, gate, f"{title} {_terms(gate, utc_now())}"))
+
+
+def _terms(gate: Gate, now: datetime) -> str:
+    """Say until when an answer counts, what silence means, and what a no does."""
+    minutes = int((gate.deadline - now).total_seconds() // 60)
+    within = f"within {minutes} minutes" if minutes > 1 else "now"
+    silence = f"{gate.plan.choices[0].name} goes ahead" if gate.silence == "proceed" else "nothing is done"
+    several = f"{gate.needed} people must agree. " if gate.needed > 1 else ""
+    answer = f"Answer {within}, before {gate.deadline:%H:%M} UTC. {several}If nobody answers, {silence}."
+    return f"{answer} If you say no: {_sentence(gate.plan.on_no[:_ON_NO])}"
+
+
+def _sentence(text: str) -> str:
+    return text if text.endswith((".", "?", "!")) else f"{text}."
 
 
 def _take_keys(context: Context, form: Form, query: str) -> Response:
     ticket, gate = _called(context, form, query)
-    _new(context, "phone", f"keys:{ticket.tries}:", form.get("CallSid", ""))
+    if not _is_new(context, "phone", f"keys:{ticket.tries}:", form.get("CallSid", "")):
+        return _xml(twilio.say(f"{_REPEATED} Goodbye."))
     if gate is None:
         return _xml(twilio.say("This question needs no answer any more. Goodbye."))
     pressed = _KEYS.fullmatch(form.get("Digits", ""))
@@ -258,10 +297,9 @@ def _called(context: Context, form: Form, query: str) -> tuple[CallTicket, Gate 
     return ticket, None if ticket.run in ended_runs(entries) or utc_now() > gate.deadline else gate
 
 
-def _ask(context: Context, ticket: CallTicket, gate: Gate, title: str) -> bytes:
+def _ask(context: Context, ticket: CallTicket, gate: Gate, before: str) -> bytes:
     ways = ", ".join(f"press {key} to say {answer}" for key, answer in _keys_of(gate))
-    stop = "" if title.endswith((".", "?", "!")) else "."
-    says = f"{title}{stop} To answer, {ways}, then your six digit code, then hash."
+    says = f"{before} To answer, {ways}, then your six digit code, then hash."
     address = ticket.address(f"{context.settings.address}/twilio/keys", context.settings.signing_key())
     return twilio.ask_for_keys(says, address)
 
