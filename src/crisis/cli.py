@@ -21,6 +21,8 @@ app = typer.Typer(
 )
 people = typer.Typer(no_args_is_help=True, help="Who decides, and how they prove who they are.")
 app.add_typer(people, name="people")
+alerts = typer.Typer(no_args_is_help=True, help="What alerts mean, before one comes.")
+app.add_typer(alerts, name="alerts")
 Incident = Annotated[str, typer.Argument(help="the incident, for example INC-20261124-3f9a2c")]
 Home = Annotated[Path | None, typer.Option(help="folder of the journal; by default $CRISIS_HOME or .crisis")]
 
@@ -204,6 +206,18 @@ def remove_passkey(
     from crisis.commands import people as desk  # noqa: PLC0415
 
     desk.remove_passkey(_settings(home), name, passkey, Console())
+
+
+@alerts.command("test")
+def try_alert(
+    file: Annotated[Path, typer.Argument(help="a saved payload, as it was sent")],
+    sender: Annotated[str, typer.Option(help="a sender of protocol.yaml")],
+    header: Annotated[list[str] | None, typer.Option(help="a header it came with, NAME=VALUE; may be repeated")] = None,
+) -> None:
+    """Say which fields are read from a payload, which route fits, and what it would start; starts nothing."""
+    from crisis.commands.alerting import try_payload  # noqa: PLC0415
+
+    try_payload(_settings(None), file, sender, header or [], Console())
 
 
 def _settings(home: Path | None) -> Settings:

@@ -2,7 +2,7 @@
 
 import difflib
 import re
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
@@ -21,6 +21,7 @@ from crisis.domain import protocol as words
 from crisis.domain.clock import parse_duration, utc_now
 from crisis.domain.protocol import REFERENCE, Gate, Protocol, person_accounts
 from crisis.errors import ProtocolError
+from crisis.protocol_rules import Fault, Faults, Names, Where, unknown, wrong_alerts
 
 __all__ = ["Problem", "ProtocolFileError", "load_protocol", "protocol_schema"]
 
@@ -38,14 +39,12 @@ _PATTERNS = {
     words.PATH: ("no path", "begin with a slash"),
     words.SLACK: ("no Slack member id", "copy it from the person's Slack profile, for example U024BE7LH"),
     words.WORKSPACE: ("no Slack workspace id", "copy it from the address of Slack in a browser, for example T0123ABCD"),
+    words.HEADER: ("no name of a header", "use letters, digits and hyphens, for example X-Crisis-Token"),
+    words.HOST: ("no host", "write it without https:// and without a port, in lower case"),
+    words.TOPIC: ("no ARN of an SNS topic", "copy it from SNS, for example arn:aws:sns:eu-west-1:123456789012:alarms"),
     words.PHONE: ("not an E.164 number", 'write +, country and number without spaces, in quotes, like "+4930901820"'),
 }
 _KINDS = {"datetime": "a date", "string": "text", "int": "a whole number", "tuple": "a list", "list": "a list"}
-
-Where = tuple[str | int, ...]
-Fault = tuple[Where, str, str]  # where it is, what is wrong, how to mend it
-Faults = Iterator[Fault]
-Names = Collection[str] | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -355,7 +354,7 @@ def _broken_rules(data: Any, actions: Collection[str] | None, playbooks: Collect
     yield from _unproved_people(root)
     yield from _wrong_levels(root, actions)
     yield from _wrong_gates(_map(root.get("gates")), actions) if "gates" in root else ()
-    yield from _wrong_alerts(root, playbooks)
+    yield from wrong_alerts(root, playbooks, _pick)
     yield from _wrong_drills(root, playbooks)
     yield from _literal_secrets(data, ())
 
@@ -500,34 +499,18 @@ def _seconds(text: Any) -> float | None:
         return None
 
 
-def _wrong_alerts(root: dict[Any, Any], playbooks: Names) -> Faults:
-    services = _map(root.get("services"))
-    for sender, rule in _map(root.get("alerts")).items():
-        for at, route in _list(_map(rule).get("routes")):
-            where, route = ("alerts", sender, "routes", at), _map(route)  # noqa: PLW2901
-            yield from _unknown((*where, "service"), "service", route.get("service"), services)
-            yield from _unknown((*where, "start"), "playbook", route.get("start"), playbooks)
-            if "service" not in route:
-                label = _map(route.get("when")).get("service")
-                yield from _unknown((*where, "when", "service"), "service", label, services)
-
-
 def _wrong_drills(root: dict[Any, Any], playbooks: Names) -> Faults:
     for at, drill in _list(root.get("drills")):
         where, drill = ("drills", at), _map(drill)  # noqa: PLW2901
-        yield from _unknown((*where, "service"), "service", drill.get("service"), _map(root.get("services")))
-        yield from _unknown((*where, "playbook"), "playbook", drill.get("playbook"), playbooks)
+        services = _map(root.get("services"))
+        yield from unknown((*where, "service"), "service", drill.get("service"), services, _pick)
+        yield from unknown((*where, "playbook"), "playbook", drill.get("playbook"), playbooks, _pick)
         cron = drill.get("cron")
         try:
             if isinstance(cron, str) and cron:
                 CronSim(cron, utc_now())
         except CronSimError as error:
             yield (*where, "cron"), f"no cron schedule: {error}", "write five fields, for example 0 10 * * 2"
-
-
-def _unknown(where: Where, kind: str, name: Any, known: Names) -> Faults:
-    if known is not None and isinstance(name, str) and name not in known:
-        yield where, f"no such {kind} {name!r}", _pick(name, sorted(known))
 
 
 def _literal_secrets(value: Any, where: Where) -> Faults:

@@ -306,13 +306,27 @@ def _silence(gate: Gate) -> str:
 
 def _senders(protocol: Protocol) -> Iterator[Check]:
     for sender, rule in protocol.alerts.items():
-        for name in (*rule.bearer, *([rule.basic.password] if rule.basic else [])):
+        shown = [rule.basic.password] if rule.basic else []
+        shown += [rule.header.value] if rule.header else []
+        shown += [rule.url_secret] if rule.url_secret else []
+        for name in (*rule.secret, *rule.bearer, *shown):
             yield Check("alert sender", f"{sender} {name}", partial(_sender, name, len(rule.routes)))
+        for name in rule.secret if rule.kind_as(sender) == "standard-webhooks" else ():
+            yield Check("signing secret", f"{sender} {name}", partial(_base64, name))
 
 
 def _sender(name: str, routes: int) -> str:
     _secret(name, shortest=_SHORTEST_SECRET)
     return f"its secret is there; {routes} route{'' if routes == 1 else 's'}"
+
+
+def _base64(name: str) -> str:
+    try:
+        base64.b64decode(_secret(name, shortest=1).removeprefix("whsec_"), validate=True)
+    except ValueError:
+        then = "copy it from the sender whole, with whsec_"
+        raise ProtocolError(name, wanted="whsec_ and base64", saw="text that is neither", then=then) from None
+    return "can be signed with"
 
 
 def _messages(messages: Messages) -> str:

@@ -166,7 +166,7 @@ async def _start_from(context: Context, responder: Responder, delivery: Delivery
     else:
         if wishes:
             says = ", ".join(f"{wish.playbook} for {wish.incident}" for wish in wishes)
-            context.inbox.settle(delivery.delivery, "started", says)
+            context.inbox.started(delivery.delivery, says)
 
 
 def _stop_on_signals(stopped: asyncio.Event) -> None:

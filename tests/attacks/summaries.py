@@ -13,7 +13,6 @@ from tests.attacks.ground import RUN, Ground, Killed, two_ways
 __all__ = ["SUMMARIES"]
 
 SUMMARIES: list[Case] = []
-DORMANT = "domain/mandate.py _why_no_silence: a silence written early blocks answers, and holds after the deadline"
 SILENCE = "silence: stop (silence)"
 FEW = "it has fewer valid votes than the 1 it needs; the question is put again"
 

@@ -1,8 +1,10 @@
 """Inbox: what was answered 202 is kept, once, in order, until it is settled."""
 
 import pytest
+from sqlalchemy import update
 
 from crisis.journal.inbox import Inbox
+from crisis.journal.schema import INBOX
 from crisis.journal.store import Journal
 
 
@@ -67,3 +69,21 @@ def test_latest_are_newest_first(inbox: Inbox) -> None:
         inbox.put(f"d-{number}", "alertmanager", b"{}")
 
     assert [one.delivery for one in inbox.latest(limit=2)] == ["d-2", "d-1"]
+
+
+def test_headers_are_kept_with_a_delivery(inbox: Inbox) -> None:
+    """What the body does not say stands beside it; a delivery without headers has none."""
+    inbox.put("d-1", "github", b"{}", {"x-github-event": "ping \u00fc"})
+    inbox.put("d-2", "alertmanager", b"{}")
+
+    assert [dict(one.headers) for one in inbox.new()] == [{"x-github-event": "ping \u00fc"}, {}]
+
+
+@pytest.mark.parametrize("text", ["{", "[]", ""])
+def test_damaged_headers_are_none(inbox: Inbox, text: str) -> None:
+    """A delivery whose headers were damaged in the store is still given out."""
+    inbox.put("d-1", "github", b"{}", {"x-github-event": "ping"})
+    with inbox.database.writing() as connection:
+        connection.execute(update(INBOX).values(headers=text))
+
+    assert [dict(one.headers) for one in inbox.new()] == [{}]

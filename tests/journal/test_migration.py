@@ -5,13 +5,16 @@ import sys
 from pathlib import Path
 
 import pytest
+from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import inspect
+from sqlalchemy import inspect, text
 
 from crisis.errors import JournalError
+from crisis.journal.database import Database
+from crisis.journal.inbox import Inbox
 from crisis.journal.schema import ENTRIES, METADATA, REVISION
 from crisis.journal.store import Journal
 from tests.journal.conftest import INCIDENT, Forger
@@ -88,3 +91,20 @@ def test_journal_of_a_newer_version_is_left_alone(forger: Forger, url: str) -> N
 
     with pytest.raises(JournalError, match=r"another version of crisis: .*9999"):
         Journal.open(url)
+
+
+def test_journal_of_the_first_version_is_brought_up(url: str, project: Path) -> None:
+    """Deliveries that were kept before there were headers are still there, and have none."""
+    database = Database(url)
+    config = Config()
+    config.set_main_option("script_location", str(project / "src" / "crisis" / "journal" / "migrations"))
+    row = "INSERT INTO inbox (delivery, sender, received, raw, state, says) VALUES ('d', 's', 't', :raw, 'new', '')"
+    with database.writing() as connection:
+        config.attributes["connection"] = connection
+        command.upgrade(config, "0001")
+        connection.execute(text(row), {"raw": b"{}"})
+    database.close()
+    journal = Journal.open(url)
+
+    assert [(one.delivery, dict(one.headers)) for one in Inbox(journal.database).new()] == [("d", {})]
+    journal.close()

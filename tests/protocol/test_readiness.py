@@ -160,6 +160,24 @@ def test_an_alert_sender_needs_a_long_secret(monkeypatch: pytest.MonkeyPatch, tm
     assert found(protocol, "alert sender", "grafana env:ALERTS").ok
 
 
+def test_every_secret_of_a_sender_is_tried(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """What a sender signs with or shows must be there and long; one of Standard Webhooks must be base64."""
+    text = (
+        'alerts: {github: {secret: ["env:GH"]}, pingdom: {url_secret: "env:PD"}, '
+        'jsm: {header: {name: X-Key, value: "env:JSM"}}, standard-webhooks: {secret: ["env:SW", "env:SW2"]}}\n'
+    )
+    (tmp_path / "protocol.yaml").write_text((HERE / "valid.yaml").read_text(encoding="utf-8") + text, encoding="utf-8")
+    protocol = load_protocol(tmp_path / "protocol.yaml")
+    for name in ("GH", "PD", "JSM", "SW"):
+        monkeypatch.setenv(name, "a-long-enough-secret")
+    monkeypatch.setenv("SW2", "whsec_MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3")
+
+    for target in ("github env:GH", "pingdom env:PD", "jsm env:JSM", "standard-webhooks env:SW"):
+        assert found(protocol, "alert sender", target).ok
+    assert not found(protocol, "signing secret", "standard-webhooks env:SW").ok
+    assert found(protocol, "signing secret", "standard-webhooks env:SW2").ok
+
+
 @pytest.mark.parametrize(
     ("address", "says"),
     [

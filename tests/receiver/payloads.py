@@ -3,7 +3,10 @@
 import json
 from typing import Any
 
-__all__ = ["STARTS_AT", "alert", "delivery"]
+from crisis.receiver.senders.alert import Alert, Message
+from crisis.receiver.senders.registry import kind_named
+
+__all__ = ["STARTS_AT", "alert", "delivery", "read"]
 
 STARTS_AT = "2026-11-24T03:12:05.534Z"
 
@@ -39,3 +42,8 @@ def delivery(*alerts: dict[str, Any], **more: Any) -> bytes:
         **more,
     }
     return json.dumps(payload).encode()
+
+
+def read(raw: bytes) -> list[Alert]:
+    """Return the alerts of a delivery."""
+    return list(kind_named("alertmanager").read(Message(raw)).alerts)

@@ -5,9 +5,8 @@ from datetime import UTC, datetime
 
 import pytest
 
-from crisis.receiver.alertmanager import read
 from tests.receiver.conftest import CAPTURED
-from tests.receiver.payloads import alert, delivery
+from tests.receiver.payloads import alert, delivery, read
 
 
 def test_delivery_becomes_alerts() -> None:

@@ -13,11 +13,10 @@ from crisis.domain.start import Start
 from crisis.errors import JournalError
 from crisis.journal.inbox import Delivery
 from crisis.journal.store import Journal
-from crisis.receiver.alertmanager import read
 from crisis.receiver.context import Context
 from crisis.receiver.dispatch import INBOX_CHAIN, Ignored, handle, route
 from tests.receiver.conftest import CAPTURED
-from tests.receiver.payloads import alert, delivery
+from tests.receiver.payloads import alert, delivery, read
 
 
 def put(context: Context, raw: bytes, name: str = "d1", sender: str = "alertmanager") -> Delivery:
@@ -369,3 +368,27 @@ def test_thousands_of_alerts_of_one_cause_are_counted(context: Context, journal:
     assert [entry.body["says"] for entry in entries if entry.kind == "note"] == [
         "1980 more alerts of the same delivery"
     ]
+
+
+def test_a_delivery_that_starts_one_thing_is_held_for_another(context: Context, journal: Journal) -> None:
+    """One group, two services: an echo of what is over for one, news for the other. Neither is lost."""
+    blog = context.protocol.services["shop"]
+    two = context.protocol.model_copy(update={"services": {**context.protocol.services, "blog": blog}})
+    both = replace(context, protocol=two)
+    (first,) = handle(both, put(both, delivery()))
+    journal.append(first.incident, "ended", "responder", RECOVERED)
+    echo = {**alert(), "startsAt": write_time(utc_now() + timedelta(seconds=5))}
+    news = {**alert(fingerprint="b1"), "startsAt": write_time(utc_now() + timedelta(seconds=5))}
+    news["labels"] = {**news["labels"], "service": "blog"}
+    mixed = put(both, delivery(echo, news), "d2")
+    (start,) = handle(both, mixed)
+    both.inbox.started("d2", "bad-deploy for the blog")
+
+    assert start.service == "blog"
+    assert state(both, "d2")[0] == "held"
+    resolved = [{**one, "status": "resolved"} for one in (echo, news)]
+    handle(both, put(both, delivery(*resolved), "d3"))
+    again = handle(both, both.inbox.held()[0])
+    both.inbox.started("d2", "bad-deploy for the blog")
+    assert [one.incident for one in again] == [start.incident]
+    assert state(both, "d2") == ("started", "bad-deploy for the blog")

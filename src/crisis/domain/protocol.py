@@ -12,11 +12,7 @@ from crisis.domain.level import Level
 
 __all__ = [
     "ALERT_KINDS",
-    "BY_FIELDS",
-    "DATING",
-    "MAY_SIGN",
     "REFERENCE",
-    "SIGNING",
     "Address",
     "AlertFields",
     "AlertKind",
@@ -85,8 +81,14 @@ def spelling(text: str) -> str:
 
     Compatibility caseless matching: Unicode 16, section 3.13, D146.
     """
-    folded = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text).casefold())
-    return "".join(sign for sign in folded if sign not in " ._-\u00ad\u200b\u200c\u200d\u2060\ufeff").strip()
+    # Signs that show nothing go first: one between a letter and its accent would keep them apart. Again until nothing
+    # changes, because what is taken out may have stood between two that belong together.
+    while True:
+        seen = "".join(sign for sign in text if sign not in " ._-" and unicodedata.category(sign) not in ("Cf", "Zs"))
+        folded = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", seen).casefold())
+        if folded == text:
+            return folded
+        text = folded
 
 
 def person_accounts(who: str, person: dict[str, Any]) -> list[str]:
@@ -393,17 +395,6 @@ AlertKind = Literal[
 """Whose deliveries are understood: each is one file of receiver/senders, named here and nowhere else."""
 
 ALERT_KINDS: tuple[str, ...] = get_args(AlertKind)
-SIGNING = frozenset({"github", "pagerduty", "sentry", "standard-webhooks", "vercel"})
-"""Kinds that sign what they send: nothing else proves them."""
-
-MAY_SIGN = frozenset({"grafana", "statuscake"})
-"""Kinds that sign, or show a token of their own in the body, where they are set up to."""
-
-DATING = frozenset({"aws-sns", "grafana", "standard-webhooks"})
-"""Kinds that sign a time."""
-
-BY_FIELDS = frozenset({"cloudevents", "generic", "standard-webhooks"})
-"""Kinds whose fields stand where protocol.yaml says."""
 
 
 class AlertSender(_Strict):

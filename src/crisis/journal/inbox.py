@@ -1,6 +1,8 @@
 """Inbox: what was answered 202 stays here until it has started something, or it is said why not."""
 
-from dataclasses import dataclass
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 from sqlalchemy import Row, select, update
@@ -26,6 +28,7 @@ class Delivery:
     raw: bytes
     state: str
     says: str
+    headers: Mapping[str, str] = field(default_factory=dict)
 
 
 class Inbox:
@@ -34,11 +37,19 @@ class Inbox:
     def __init__(self, database: Database) -> None:
         self.database = database
 
-    def put(self, delivery: str, sender: str, raw: bytes) -> bool:
-        """Keep a delivery; False when the same one is here already."""
+    def put(self, delivery: str, sender: str, raw: bytes, headers: Mapping[str, str] | None = None) -> bool:
+        """Keep a delivery and the headers it cannot be read without; False when the same one is here already."""
         dialect = sqlite if self.database.sqlite else postgresql
         received = write_time(utc_now())
-        values = {"delivery": delivery, "sender": sender, "received": received, "raw": raw, "state": "new", "says": ""}
+        values: dict[str, Any] = {
+            "delivery": delivery,
+            "sender": sender,
+            "received": received,
+            "raw": raw,
+            "state": "new",
+            "says": "",
+        }
+        values["headers"] = json.dumps(dict(headers or {}), sort_keys=True)
         first = dialect.insert(INBOX).values(values).on_conflict_do_nothing().returning(INBOX.c.delivery)
         with self.database.writing() as connection:
             # Not rowcount: psycopg does not tell it for an INSERT.
@@ -57,6 +68,12 @@ class Inbox:
         with self.database.writing() as connection:
             connection.execute(update(INBOX).where(INBOX.c.delivery == delivery).values(state=state, says=says))
 
+    def started(self, delivery: str, says: str) -> None:
+        """Say what a delivery has started; one that is held for another of its alerts stays to be looked at again."""
+        mine = update(INBOX).where(INBOX.c.delivery == delivery, INBOX.c.state != HELD)
+        with self.database.writing() as connection:
+            connection.execute(mine.values(state="started", says=says))
+
     def latest(self, limit: int = 50) -> list[Delivery]:
         """Return the newest deliveries, newest first."""
         with self.database.reading() as connection:
@@ -70,4 +87,13 @@ class Inbox:
 
 
 def _delivery(row: Row[Any]) -> Delivery:
-    return Delivery(**row._mapping)  # noqa: SLF001 - SQLAlchemy's public name for a row as a mapping
+    values = dict(row._mapping)  # noqa: SLF001 - SQLAlchemy's public name for a row as a mapping
+    return Delivery(**{**values, "headers": _headers(values["headers"])})
+
+
+def _headers(text: str) -> dict[str, str]:
+    try:
+        found = json.loads(text)
+    except ValueError:  # damaged in the store: the delivery is then read as one without
+        return {}
+    return found if isinstance(found, dict) else {}

@@ -4,7 +4,7 @@ from sqlalchemy import Column, Float, Index, Integer, LargeBinary, MetaData, Str
 
 __all__ = ["ENTRIES", "HEADS", "INBOX", "LEASES", "METADATA", "REVISION"]
 
-REVISION = "0001"
+REVISION = "0002"
 """The newest migration; a test compares it with alembic's own head."""
 
 METADATA = MetaData()
@@ -58,6 +58,7 @@ INBOX = Table(
     Column("raw", LargeBinary, nullable=False),
     Column("state", String(20), nullable=False),
     Column("says", Text, nullable=False),
+    Column("headers", Text, nullable=False, server_default="{}"),
     Index("inbox_state", "state", "received"),
 )
-"""What arrived and was answered 202, kept until it is settled."""
+"""What arrived and was answered 202, kept until it is settled; with the few headers that say what the body is."""

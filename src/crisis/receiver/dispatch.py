@@ -4,7 +4,7 @@ import hashlib
 import logging
 import re
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
@@ -13,15 +13,16 @@ from typing import Any
 from crisis.domain.clock import parse_time, utc_now, write_time
 from crisis.domain.entry import Entry
 from crisis.domain.incident import RECOVERED, fold_incident
-from crisis.domain.protocol import Protocol
+from crisis.domain.protocol import AlertRoute, Protocol
 from crisis.domain.start import Start, incident_id
-from crisis.errors import JournalError
+from crisis.errors import JournalError, TransientError
 from crisis.journal.inbox import HELD, Delivery
 from crisis.journal.store import AlreadyRecordedError
-from crisis.receiver.alertmanager import Alert, read
 from crisis.receiver.context import Context, Finished
+from crisis.receiver.senders.alert import Alert, Reading
+from crisis.receiver.senders.registry import follow_up, read
 
-__all__ = ["INBOX_CHAIN", "Ignored", "handle", "route"]
+__all__ = ["INBOX_CHAIN", "Ignored", "fitting", "handle", "route"]
 
 INBOX_CHAIN = "INBOX"
 """The chain that notes the deliveries which started nothing."""
@@ -36,6 +37,8 @@ _AFTERMATH = timedelta(minutes=5)
 _PATIENCE = _AFTERMATH + timedelta(minutes=1)
 """How long an echo may take to be resolved. Alertmanager says so after `group_interval`, 5 min unless set."""
 _ALERTS_OF_ONE_CAUSE = 20
+_ASKING_BACK = timedelta(hours=1)
+"""How long a subscription is tried to be confirmed while AWS does not answer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +63,7 @@ class _Outcome:
     joined: list[str] = field(default_factory=list)
     held: list[str] = field(default_factory=list)
     ignored: list[str] = field(default_factory=list)
+    waits: str = ""
 
 
 def route(protocol: Protocol, sender: str, alert: Alert) -> Start | Ignored:
@@ -67,11 +71,10 @@ def route(protocol: Protocol, sender: str, alert: Alert) -> Start | Ignored:
     known = protocol.alerts.get(sender)
     if known is None:
         return Ignored(f"{sender} is no sender of the protocol")
-    fits = (r for r in known.routes if all(alert.labels.get(name) == value for name, value in r.when.items()))
-    found = next(fits, None)
+    found = fitting(known.routes, alert)
     if found is None:
         return Ignored(f"no route of {sender} fits the alert {_name(alert)}")
-    service = found.service or alert.labels.get("service", "")
+    service = found.service or alert.service or alert.labels.get("service", "")
     if not service:
         return Ignored(f"the alert {_name(alert)} names no service, and neither does its route")
     if service not in protocol.services:
@@ -79,6 +82,12 @@ def route(protocol: Protocol, sender: str, alert: Alert) -> Start | Ignored:
     when = alert.starts_at or parse_time(_EPOCH)
     seed = f"{sender}|{alert.receiver}|{alert.group_key}|{write_time(when)}|{found.start}|{service}"
     return Start(found.start, service, alert.summary, incident_id(seed, when), found.level, f"alert:{sender}")
+
+
+def fitting(routes: Iterable[AlertRoute], alert: Alert) -> AlertRoute | None:
+    """Return the first route whose labels the alert carries; `severity` may also be the word that we use for it."""
+    carried = [*alert.labels.items(), ("severity", alert.severity)]
+    return next((one for one in routes if all(pair in carried for pair in one.when.items())), None)
 
 
 def handle(context: Context, delivery: Delivery) -> list[Start]:
@@ -90,13 +99,9 @@ def handle(context: Context, delivery: Delivery) -> list[Start]:
     of an incident that is over is held, to be handled again until it resolves or lasts too long to be one.
     """
     outcome = _Outcome()
-    try:
-        alerts = read(delivery.raw)
-    except ValueError as error:
-        outcome.ignored.append(f"it cannot be read: {error}")
-        alerts = []
+    reading = _read(context, delivery, outcome)
     seen = Counter[str]()
-    for alert in alerts:
+    for alert in reading.alerts:
         wish = route(context.protocol, delivery.sender, _dated(alert, delivery))
         about = wish.because if isinstance(wish, Ignored) else wish.incident
         seen[about] += 1
@@ -107,9 +112,36 @@ def handle(context: Context, delivery: Delivery) -> list[Start]:
         says = f"{seen[incident] - _ALERTS_OF_ONE_CAUSE} more alerts of the same delivery"
         if context.journal.head(incident) is not None:
             _once(context, incident, "note", delivery.sender, {"says": says}, key=f"more:{delivery.delivery}")
-    if not outcome.starts:
+    if outcome.starts or outcome.joined:
+        _note_lacks(context, delivery, reading)
+    if outcome.held or not outcome.starts:
         _settle(context, delivery, outcome)
+    elif delivery.state == HELD:
+        context.inbox.settle(delivery.delivery, "new", "")  # nothing of it is held any more
     return list(outcome.starts.values())
+
+
+def _read(context: Context, delivery: Delivery, outcome: _Outcome) -> Reading:
+    """Read a delivery, and do what it wants of us besides: AWS asks back before it sends alerts to an address."""
+    parts = (context.protocol, delivery.sender, delivery.raw, delivery.headers)
+    try:
+        done = follow_up(*parts)
+        reading = Reading(notes=(done,)) if done else read(*parts)
+    except TransientError as error:
+        late = utc_now() > parse_time(delivery.received) + _ASKING_BACK
+        outcome.waits = "" if late else str(error)
+        reading = Reading(notes=(f"it was given up after {_ASKING_BACK}: {error}",))
+    except ValueError as error:
+        reading = Reading(notes=(f"it cannot be read: {error}",))
+    outcome.ignored += reading.notes
+    return reading
+
+
+def _note_lacks(context: Context, delivery: Delivery, reading: Reading) -> None:
+    if reading.notes:
+        says = f"a delivery of {delivery.sender} was read, but: {'; '.join(reading.notes[:5])}"
+        body = {"says": says, "delivery": delivery.delivery}
+        _once(context, INBOX_CHAIN, "note", delivery.sender, body, key=f"lacks:{delivery.delivery}")
 
 
 def _dated(alert: Alert, delivery: Delivery) -> Alert:
@@ -222,6 +254,9 @@ def _key(alert: Alert) -> str:
 
 
 def _settle(context: Context, delivery: Delivery, outcome: _Outcome) -> None:
+    if outcome.waits:
+        context.inbox.settle(delivery.delivery, HELD, f"is tried again soon: {outcome.waits}")
+        return
     if outcome.held:
         says = f"may be an echo of {', '.join(dict.fromkeys(outcome.held))}; opens an incident if it does not resolve"
         context.inbox.settle(delivery.delivery, HELD, says)

@@ -21,12 +21,12 @@ class Alert:
 
     status: str
     labels: Mapping[str, str]
-    annotations: Mapping[str, str]
-    fingerprint: str
-    starts_at: datetime | None
-    group_key: str
-    receiver: str
-    summary: str
+    annotations: Mapping[str, str] = field(default_factory=dict)
+    fingerprint: str = ""
+    starts_at: datetime | None = None
+    group_key: str = ""
+    receiver: str = ""
+    summary: str = "an alert"
     severity: str = ""
     service: str = ""
     url: str = ""
@@ -60,12 +60,14 @@ class Kind:
     A kind of sender: how its fields are read, and how it proves itself where it does more than show a secret.
 
     `headers` are kept with a delivery because the body alone does not say what it is; a name that ends in `-` stands
-    for all that begin so. `delivery_id` is the sender's own name of a delivery, where it is proved with the rest.
-    `follow_up` does what a delivery wants of us besides, from the inbox, and says what it did.
+    for all that begin so. `delivery_id` is the sender's own name of a delivery, where it is proved with the rest. A
+    `replayable` kind shows the same proof each time. `follow_up` does what a delivery wants of us besides, from the
+    inbox, and says what it did.
     """
 
     read: Callable[[Message], Reading]
     proves: Callable[[Offer], bool] | None = None
     headers: tuple[str, ...] = ()
     delivery_id: Callable[[Message], str] | None = None
+    replayable: bool = False
     follow_up: Callable[[Message], str] | None = None

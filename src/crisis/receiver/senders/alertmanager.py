@@ -4,12 +4,12 @@ from datetime import datetime
 from typing import Any
 
 from crisis.receiver.senders.alert import Alert, Kind, Message, Reading
-from crisis.receiver.senders.reading import SUMMARY, parse_object, time_of
+from crisis.receiver.senders.reading import SUMMARY, parse_object, written_time
 
 __all__ = ["KIND", "alerts_of"]
 
 _GRADES = ("critical", "error", "warning", "info")
-_ZERO_YEARS = ("0001-", "1970-")
+_YEAR_OF_UNIX = 1970
 
 
 def read(message: Message) -> Reading:
@@ -66,10 +66,13 @@ def _text(where: dict[str, Any], name: str) -> str:
 
 
 def _time(text: str) -> datetime | None:
-    moment = time_of(text)
-    if text and moment is None and not text.startswith(_ZERO_YEARS):
-        raise ValueError('"startsAt" is no time')
-    return moment
+    if not text:
+        return None
+    try:
+        moment = written_time(text)
+    except (ValueError, OverflowError):
+        raise ValueError('"startsAt" is no time') from None
+    return moment if moment.year >= _YEAR_OF_UNIX else None  # Go's zero time stands for "not said"
 
 
 KIND = Kind(read)

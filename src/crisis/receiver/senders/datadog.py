@@ -3,7 +3,16 @@
 import re
 
 from crisis.receiver.senders.alert import Alert, Kind, Message, Reading
-from crisis.receiver.senders.reading import Fields, ignored, parse_object, said_alone, severity_of, shown, states, tags_of
+from crisis.receiver.senders.reading import (
+    Fields,
+    ignored,
+    parse_object,
+    said_alone,
+    severity_of,
+    shown,
+    states,
+    tags_of,
+)
 
 __all__ = ["KIND"]
 

@@ -1,4 +1,4 @@
-"""Proof: what a request shows of its sender, and the signatures it may bear. Compared in constant time, on raw bytes."""
+"""Proof: what a request shows of its sender, and the signatures it may bear, compared in constant time."""
 
 import hmac
 import re

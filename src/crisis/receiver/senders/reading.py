@@ -1,4 +1,4 @@
-"""Reading: lenient looks into what a sender wrote. What is missing or of another type is not said; nothing is quoted."""
+"""Reading: lenient looks into what a sender wrote. What is missing or of another type counts as not said."""
 
 import json
 import math
@@ -11,7 +11,22 @@ from urllib.parse import parse_qsl
 from crisis.domain.entry import canonical
 from crisis.receiver.senders.alert import Reading
 
-__all__ = ["Fields", "ignored", "parse", "parse_form", "parse_object", "severity_of", "tags_of", "text_of", "time_of"]
+__all__ = [
+    "SUMMARY",
+    "Fields",
+    "ignored",
+    "parse",
+    "parse_form",
+    "parse_object",
+    "said_alone",
+    "severity_of",
+    "shown",
+    "states",
+    "tags_of",
+    "text_of",
+    "time_of",
+    "written_time",
+]
 
 SUMMARY = 300
 _LONGEST = 500
@@ -102,15 +117,17 @@ class Fields:
     def said(self) -> dict[str, str]:
         """Return the plain values of this object, as text."""
         pairs = self.data.items() if isinstance(self.data, dict) else ()
-        return {str(name): text for name, value in pairs if (text := text_of(value))}
+        return {text_of(name): text for name, value in pairs if (text := text_of(value))}
 
 
 def text_of(value: Any, limit: int = _LONGEST) -> str:
     """Return a plain value as one clean line; nothing for what is no plain value."""
     if isinstance(value, bool):
         return "true" if value else "false"
-    if isinstance(value, int | float) and math.isfinite(value):
-        value = f"{value:g}" if isinstance(value, float) else str(value)
+    if isinstance(value, int):
+        value = str(value)
+    if isinstance(value, float) and math.isfinite(value):
+        value = f"{value:.15g}"
     if not isinstance(value, str):
         return ""
     plain = "".join(sign if sign.isprintable() else " " for sign in value[: 4 * limit])
@@ -123,7 +140,7 @@ def time_of(value: Any) -> datetime | None:
     if not text or isinstance(value, bool):
         return None
     try:
-        moment = _since_1970(float(text)) if _NUMBER.fullmatch(text) else _written(text)
+        moment = _since_1970(float(text)) if _NUMBER.fullmatch(text) else written_time(text)
     except (ValueError, OverflowError, OSError):
         return None
     return moment if moment.year > _FIRST_YEAR else None  # zero, Go's or Unix's, stands for "not said"
@@ -134,7 +151,8 @@ def _since_1970(number: float) -> datetime:
     return datetime.fromtimestamp(number / divisor, UTC)
 
 
-def _written(text: str) -> datetime:
+def written_time(text: str) -> datetime:
+    """Return a moment as RFC 3339 writes it; ValueError or OverflowError when it is none."""
     # More than six digits of a second are written by Go and by Azure.
     moment = datetime.fromisoformat(_FRACTION.sub(r"\1", text))
     return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(UTC)
@@ -179,5 +197,3 @@ def shown(text: str) -> str:
 
 def _no_constant(name: str) -> NoReturn:
     raise ValueError(name)
-
-

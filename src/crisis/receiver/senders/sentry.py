@@ -1,8 +1,19 @@
 """Sentry, an internal integration's webhooks: signs the body with HMAC-SHA256 and the client secret."""
 
+from datetime import datetime
+
 from crisis.receiver.senders.alert import Alert, Kind, Message, Reading
 from crisis.receiver.senders.proof import signed
-from crisis.receiver.senders.reading import Fields, ignored, parse_object, said_alone, severity_of, shown, states
+from crisis.receiver.senders.reading import (
+    SUMMARY,
+    Fields,
+    ignored,
+    parse_object,
+    said_alone,
+    severity_of,
+    shown,
+    states,
+)
 
 __all__ = ["KIND"]
 
@@ -35,40 +46,48 @@ def _issue(action: str, data: Fields) -> Alert | None:
         substatus=issue.text("substatus"),
         issue=issue.text("shortId"),
     )
-    alert = _alert(status, labels, issue.text("id"), title)
-    return alert(issue, "firstSeen", "permalink", severity_of(level)) if status else None
+    key, link = issue.text("id"), issue.text("web_url", "permalink")
+    return _alert(status, labels, key, issue.time("firstSeen"), title, link) if status else None
 
 
 def _metric(action: str, data: Fields) -> Alert | None:
     status = states(action, ("critical", "warning", "open"), ("resolved",))
     metric = data.inside("metric_alert")
-    name = metric.text("alert_rule.name")
     labels = said_alone(
-        alertname=name,
+        alertname=metric.text("alert_rule.name"),
         resource="metric_alert",
         project=metric.text("projects.0"),
         environment=metric.text("alert_rule.environment"),
-        severity=action if action != "resolved" else "",
+        severity=action if status == "firing" else "",
         query=metric.text("alert_rule.query"),
     )
-    alert = _alert(status, labels, metric.text("id"), data.text("description_title") or name)
-    grade = severity_of(labels.get("severity", ""))
-    return alert(Fields({**metric.data, "web_url": data.at("web_url")}), "date_started", "web_url", grade) if status else None
+    title = data.text("description_title") or metric.text("alert_rule.name", "title")
+    key, began = metric.text("id"), metric.time("date_started")
+    return _alert(status, labels, key, began, title, data.text("web_url")) if status else None
 
 
 def _event(action: str, data: Fields) -> Alert | None:
-    status = states(action, ("triggered",), ())
     event = data.inside("event")
     level, title = event.text("level"), event.text("title", "message")
-    pairs = event.at("tags")
-    tags = dict(pair for pair in pairs if _is_pair(pair)) if isinstance(pairs, list) else {}
     labels = said_alone(
         alertname=data.text("triggered_rule") or title,
         resource="event_alert",
         project=event.text("project"),
-        environment=event.text("environment") or tags.get("environment", ""),
+        environment=event.text("environment"),
         severity=level,
         level=level,
+        platform=event.text("platform"),
     )
-    alert = _alert(status, labels, event.text("issue_id", "event_id"), title)
-    return alert(event, "datetime", "web_url", severity_of(level)) if status else None
+    key, began = event.text("issue_id", "event_id"), event.time("datetime")
+    return _alert("firing", labels, key, began, title, event.text("web_url")) if action == "triggered" else None
+
+
+def _alert(status: str, labels: dict[str, str], key: str, began: datetime | None, title: str, link: str) -> Alert:
+    # An issue, an incident and an event may have the same number.
+    key = f"{labels['resource']}-{key}" if key else ""
+    summary = title[:SUMMARY] or "a Sentry alert"
+    grade = severity_of(labels.get("severity", ""))
+    return Alert(status, labels, {}, key, began, key, "", summary, severity=grade, url=link)
+
+
+KIND = Kind(read, signed("sentry-hook-signature"), headers=("sentry-hook-resource",))
