@@ -178,3 +178,33 @@ def test_a_rung_with_somebody_unknown_stops_nothing(ground: Ground) -> None:
         for who, news in news_for(run, ground.gate()):
             if who == "mallory":
                 ask_decision_maker(who, "", "", ground.gate().asked_as, news.mark, news.says)
+
+
+def test_a_no_stands_through_a_restart_with_another_wording(ground: Ground) -> None:
+    """Killed after the no, the run finds it again, although the plan would be worded anew by now."""
+
+    def at_first(gate: Gate) -> None:
+        ground.vote(gate, "ada", "no")
+        raise Killed
+
+    ground.play(at_first)
+    ground.plan = two_ways(title="Touch it now?")
+    ground.play(lambda gate: ground.vote(gate, "ben", "go"))
+
+    assert "saw declined (ada)" in ground.reasons()
+    assert list(ground.touched) == []
+
+
+def test_a_yes_stands_through_a_restart_with_another_wording(ground: Ground) -> None:
+    """What was approved while no process ran is carried out, and not asked again in other words."""
+
+    def at_first(gate: Gate) -> None:
+        ground.vote(gate, "ada", "go")
+        raise Killed
+
+    ground.play(at_first)
+    ground.plan = two_ways(title="Touch it now?")
+    ground.play(lambda gate: ground.vote(gate, "ben", "no"))
+
+    assert list(ground.touched) == ["a", "b"]
+    assert len(ground.entries("asked")) == 1

@@ -143,3 +143,16 @@ def test_waiting_leaves_out_who_has_answered() -> None:
     assert (waiting(story.entries, START) or "").startswith("waiting for ben to decide")
     assert (waiting(story.entries, START + timedelta(hours=1)) or "").endswith("the time to answer is over")
     assert waiting(a_bad_deploy().entries, START) is None
+
+
+def test_a_long_look_shows_while_it_lasts() -> None:
+    """What is being looked at stands there as under way; what was seen takes its place."""
+    story = Story()
+    story.tell(0, "opened", "cli", service="shop", summary="", playbook="bad-deploy", source="cli", requester="")
+    story.tell(1, "looking", run=RUN, look="verify_recovery", target="shop")
+    (under_way,) = [one for one in fold_timeline(story.entries) if one.state == "wait"]
+    story.tell(9, "seen", run=RUN, look="verify_recovery", target="shop", says="20 rounds in a row", seconds=11.0)
+    seen = [one for one in fold_timeline(story.entries) if one.title == "Verify recovery"]
+
+    assert (under_way.title, under_way.detail) == ("Verify recovery", "shop: being looked at")
+    assert [(one.detail, one.state) for one in seen] == [("shop: 20 rounds in a row", "ok")]

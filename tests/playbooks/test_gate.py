@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from crisis.domain.change import Change
-from crisis.domain.clock import utc_now
+from crisis.domain.clock import parse_time, utc_now
 from crisis.domain.decision import Decision, Gate
 from crisis.domain.person import PEOPLE
 from crisis.domain.plan import Choice, Plan
@@ -166,7 +166,8 @@ def test_reminders_go_out_ever_more_rarely(desk: Desk) -> None:
 
     assert isinstance(desk.play(), DeclinedError)
     question, *reminders = desk.ground.entries("asked", "reminded")
-    after = [(entry.time - question.time).total_seconds() for entry in reminders]
+    since = parse_time(question.body["asked_at"])
+    after = [(entry.time - since).total_seconds() for entry in reminders]
     assert [entry.body["number"] for entry in reminders] == [1, 2, 3]
     assert all(late >= due for late, due in zip(after, (0.2, 0.6, 1.4), strict=True))
     assert desk.heard("ada")[:3] == ["", "reminder 1", "reminder 2"]
@@ -340,6 +341,22 @@ def test_a_decision_in_the_journal_that_nobody_made_does_nothing(desk: Desk) -> 
     assert isinstance(desk.play(), DeclinedError)
     assert desk.touched() == []
     assert "fewer valid votes" in desk.ground.entries("drifted")[0].body["says"]
+
+
+def test_a_no_that_nobody_said_stops_nothing(desk: Desk) -> None:
+    """Words put into ada's mouth past us are not hers: the question is put again, and her own answer counts."""
+
+    def forge() -> None:
+        gate = desk.ground.question()
+        assert gate is not None
+        body = {"run": gate.run, "gate": gate.name, "hash": gate.plan.hash, "outcome": "declined", "choice": ""}
+        desk.ground.journal.append(gate.incident, "decided", "ada", {**body, "by": ["ada"], "reason": "wrong release"})
+
+    desk.when(asked(desk), forge)
+    desk.when(asked(desk, 2), lambda: desk.says("ada", "go"))
+
+    assert desk.play() is None
+    assert desk.touched() == ["touched aaa"]
 
 
 def test_two_gates_wait_side_by_side(desk: Desk) -> None:

@@ -86,31 +86,47 @@ class _Fold:
         self.open_gates: dict[tuple[str, str], int] = {}
         self.needed: dict[tuple[str, str], int] = {}
         self.aside: set[str] = set()
+        self.open_looks: dict[tuple[str, str], int] = {}
 
     def take(self, entry: Entry) -> None:
         self.first = self.first or entry.time
-        if entry.kind == "started" and entry.run in self.aside:
-            told = _Told("responder", f"Playbook {_text(entry, 'playbook')} took up its question again", "")
-            self.aside.discard(entry.run)
-            self._add(entry, told)
-            return
+        kinds: dict[str, Callable[[Entry], object]] = {
+            "intended": self._begin_call,
+            **dict.fromkeys(("done", "none", "failed"), self._end_call),
+            "looking": self._look,
+            "seen": self._see,
+            "asked": self._ask,
+            "decided": self._decide,
+            "voted": self._vote,
+            "started": self._start,
+            "ended": self._end,
+        }
+        kinds.get(entry.kind, self._tell)(entry)
+
+    def _tell(self, entry: Entry) -> None:
+        self._add(entry, _PLAIN.get(entry.kind, _unknown)(entry))
         if entry.kind == "put aside":
             self.aside.add(entry.run)
-        if entry.kind == "intended":
-            self._begin_call(entry)
-        elif entry.kind in ("done", "none", "failed"):
-            self._end_call(entry)
-        elif entry.kind == "asked":
-            self._ask(entry)
-        elif entry.kind == "decided":
-            self._decide(entry)
-        elif entry.kind == "voted" and self.needed.get(_gate(entry), 1) == 1:
-            return  # one answer decides: the decision's row says it
+
+    def _start(self, entry: Entry) -> None:
+        if entry.run in self.aside:
+            self.aside.discard(entry.run)
+            told = _Told("responder", f"Playbook {_text(entry, 'playbook')} took up its question again", "")
+            self._add(entry, told)
         else:
-            told = _PLAIN.get(entry.kind, _unknown)(entry)
-            self._add(entry, told, _seconds(entry) if entry.kind == "seen" else None)
-            if entry.kind == "ended":
-                self._close_run(entry)
+            self._tell(entry)
+
+    def _end(self, entry: Entry) -> None:
+        self._tell(entry)
+        self._close_run(entry)
+
+    def _vote(self, entry: Entry) -> None:
+        if self.needed.get(_gate(entry), 1) != 1:  # where one answer decides, the decision's row says it
+            self._tell(entry)
+
+    def _look(self, entry: Entry) -> None:
+        told = _Told("responder", say_name(_text(entry, "look")), _about(entry, "being looked at"), "wait")
+        self.open_looks[entry.run, _text(entry, "look")] = self._add(entry, told)
 
     def _add(self, entry: Entry, told: _Told, seconds: float | None = None) -> int:
         first = self.first or entry.time
@@ -137,6 +153,12 @@ class _Fold:
         taken = (entry.time - self.rows[index].time).total_seconds()
         self.rows[index] = replace(self.rows[index], detail=detail, seconds=taken, state=state)
 
+    def _see(self, entry: Entry) -> None:
+        index = self.open_looks.pop((entry.run, _text(entry, "look")), None)
+        at = self._add(entry, _seen(entry), _seconds(entry))
+        if index is not None:  # the row that said it was under way becomes the row of what was seen
+            self.rows[index] = self.rows.pop(at)
+
     def _ask(self, entry: Entry) -> None:
         gate = _gate(entry)
         self._close_gate(gate, entry.time, "asked again, because the plan changed", "warn")
@@ -161,8 +183,8 @@ class _Fold:
     def _close_run(self, entry: Entry) -> None:
         for gate in [gate for gate in self.open_gates if gate[0] == entry.run]:
             self._close_gate(gate, entry.time, "the run ended before an answer came", "warn")
-        for call in [call for call in self.open_calls if call[0] == entry.run]:
-            index = self.open_calls.pop(call)
+        begun = (self.open_calls, self.open_looks)
+        for index in [where.pop(key) for where in begun for key in list(where) if key[0] == entry.run]:
             taken = (entry.time - self.rows[index].time).total_seconds()
             self.rows[index] = replace(
                 self.rows[index], detail="not finished when the run ended", seconds=taken, state="warn"
@@ -230,7 +252,6 @@ _PLAIN: dict[str, Callable[[Entry], _Told]] = {
     "level": _level,
     "started": _started,
     "ended": _ended,
-    "seen": _seen,
     "retrying": lambda e: _Told("world", f"Trying again: {say_name(_text(e, 'action'))}", _text(e, "error"), "warn"),
     "escalated": lambda e: _Told(
         "people", f"Also asked: {_list(e.body.get('people', []))}", _text(e, "because"), "warn"

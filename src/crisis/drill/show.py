@@ -46,8 +46,8 @@ class Show:
     def entry(self, entry: Entry) -> None:
         """Print one entry, or, where something begins, say that it is under way."""
         self.first = self.first or entry.time
-        if entry.kind == "intended":
-            self.wait(f"{say_name(str(entry.body['action']))} {entry.body['target']}")
+        if entry.kind in ("intended", "looking"):
+            self.wait(f"{say_name(str(entry.body.get('action') or entry.body['look']))} {entry.body['target']}")
             return
         mark, style = _MARKS.get(entry.kind, ("·", "default"))
         bad = (entry.kind == "seen" and not entry.body.get("ok")) or bool(entry.body.get("error_kind"))

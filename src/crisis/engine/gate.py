@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from crisis.domain.change import Change
 from crisis.domain.clock import utc_now, write_time
 from crisis.domain.decision import Decision, Gate, fold_gates
-from crisis.domain.mandate import Ladder, ladder
+from crisis.domain.mandate import Ladder, ladder, tally
 from crisis.domain.person import PEOPLE
 from crisis.domain.plan import Plan
 from crisis.domain.protocol import Gate as Rule
@@ -82,11 +82,16 @@ def _decided(plan: Plan, tell: Tell) -> Decision:
         gate = _ask(run, plan, rule)
     decision = gate.decision or (_wait(run, gate, rule, tell) if gate.needed else decide_by_protocol(run.journal, gate))
     run.mirror.answered(form_key(plan))
+    stands = fold_gates(run.entries())[run.id, plan.gate]
+    if decision.outcome in ("declined", "change asked"):
+        ruling = tally(stands, run.booth.votes(stands))
+        if ruling is None or ruling.outcome != decision.outcome:
+            saw = "words that nobody said"
+            raise DriftError(plan.title, wanted="a decision that holds", saw=saw, then="the question is put again")
     if decision.outcome == "change asked":
         return decision
     if not decision.goes_ahead:
         raise _declined(decision)
-    stands = fold_gates(run.entries())[run.id, plan.gate]
     because = why_not_carried(run, stands)
     if because is not None:
         then = "the question is put again"
@@ -130,9 +135,10 @@ def _must_ask_again(run: Run, gate: Gate) -> bool:
     if decision is None:
         return False
     since = [entry for entry in run.entries() if entry.run == run.id and entry.seq > decision.seq]
-    if decision.goes_ahead or decision.outcome == "change asked":
-        return any(entry.kind == "drifted" and entry.body.get("decided_as") == decision.seq for entry in since)
-    return any(entry.kind == "ended" for entry in since)
+    if any(entry.kind == "drifted" and entry.body.get("decided_as") == decision.seq for entry in since):
+        return True
+    stopped = not decision.goes_ahead and decision.outcome != "change asked"
+    return stopped and any(entry.kind == "ended" for entry in since)
 
 
 def _standing(run: Run, name: str) -> Plan | None:

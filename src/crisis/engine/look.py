@@ -1,15 +1,19 @@
 """Look: read the world. Never cached, retried when the error is transient, changes nothing."""
 
+import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from functools import wraps
 from typing import ParamSpec, Protocol, TypeVar
 
 from crisis.engine.action import retried
-from crisis.engine.run import current_run
-from crisis.errors import CrisisError
+from crisis.engine.run import Run, current_run
+from crisis.errors import CrisisError, JournalError
 
 __all__ = ["Says", "observation", "progress"]
+
+_LONG_SECONDS = 3.0
 
 P = ParamSpec("P")
 
@@ -35,7 +39,8 @@ def observation(function: Callable[P, S]) -> Callable[P, S]:
         run, began = current_run(), time.monotonic()
         about = {"look": function.__name__, "target": str(next(iter((*args, *kwargs.values())), ""))}
         try:
-            seen = as_task(*args, **kwargs)
+            with _said_when_long(run, about):
+                seen = as_task(*args, **kwargs)
         except CrisisError as error:
             took = round(time.monotonic() - began, 3)
             run.record("seen", {**about, "says": str(error), "ok": False, "seconds": took})
@@ -45,6 +50,25 @@ def observation(function: Callable[P, S]) -> Callable[P, S]:
         return seen
 
     return looked
+
+
+@contextmanager
+def _said_when_long(run: Run, about: Mapping[str, str]) -> Iterator[None]:
+    """Put on record that a look is under way once it takes long: whoever watches must see what is being waited for."""
+
+    def say() -> None:
+        # No look fails because nobody could be told of it; a record that is gone stops the run at its next entry.
+        with suppress(JournalError):
+            run.record("looking", about)
+
+    timer = threading.Timer(_LONG_SECONDS, say)
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
+        timer.join()  # so that it cannot be said after what was seen
 
 
 def progress(done: int, total: int, says: str) -> None:

@@ -108,7 +108,7 @@ def room_of(context: Context, name: str) -> Room:
         incident=incident,
         means=rule.means if rule else "",
         waits=_waits(entries, context.protocol.people),
-        running=tuple(row for row in rows if row.state == "wait" and row.lane == "world"),
+        running=tuple(row for row in rows if row.state == "wait" and row.lane in ("world", "responder")),
         rows=tuple(rows[:_ROWS]),
         older=len(rows[_ROWS:]),
         score=tuple(_measured(entries)),
