@@ -331,7 +331,7 @@ class Gates(RuleBasedStateMachine):
         """Write a decision by hand, dated now or later."""
         self._spoil()
         with self.clock.at(self.clock.now + timedelta(seconds=later)):
-            self.ground.decided(self.ground.gate(), outcome, choice, by=by, glass=glass)
+            self.ground.decided(self.ground.gate(), outcome, choice, by=by, glass=glass, seal="")
 
     @precondition(lambda self: self.attacked and self.is_undecided())
     @rule(which=st.sampled_from(["needed", "people", "excluded", "deadline", "silence", "plan", "copy"]))
@@ -374,7 +374,7 @@ class Gates(RuleBasedStateMachine):
         if which == "deadline":
             gate = self.ground.asked_again(gate, deadline=write_time(self.clock.now), silence="proceed")
         with self.clock.at(max(gate.deadline, self.clock.now) if which == "later" else self.clock.now):
-            self.ground.decided(gate, "silence: proceed")
+            self.ground.decided(gate, "silence: proceed", seal="")  # without our key
 
     @precondition(lambda self: self.attacked and self.question is not None and not self.question.settled)
     @rule(pair=st.sampled_from([("ada", "ben"), ("ben", "ada")]))

@@ -20,7 +20,7 @@ PEOPLE = ("p0", "p1", "p2", "p3", "p4", "p5")
 PROTOCOL = Protocol.model_validate(
     YAML(typ="safe").load((Path(__file__).parents[2] / "protocol.yaml").read_text(encoding="utf-8"))
 )
-STEADY = settings(max_examples=300, deadline=None, derandomize=True, database=None)
+STEADY = settings(max_examples=150, deadline=None, derandomize=True, database=None)
 
 some_people = st.lists(st.sampled_from(PEOPLE), unique=True, max_size=4)
 companies = st.fixed_dictionaries(
