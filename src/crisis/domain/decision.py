@@ -203,7 +203,6 @@ def _gate_from(entry: Entry, where: tuple[str, str]) -> Gate:
         level=Level(int(body.get("level", Level.CRITICAL))),
         seal=str(body.get("seal", "")),
         said={name: value for name, value in body.items() if name != "seal"},
-        rungs=[str(name) for name in body.get("rungs", ())],
         signed_by=str(body.get("signed_by", "")),
         locks_after=int(body.get("locks_after", 0)),
         excluded=tuple(body.get("excluded") or ([requester] if requester else [])),

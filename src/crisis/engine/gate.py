@@ -205,7 +205,6 @@ def _ask(run: Run, plan: Plan, rule: Rule) -> Gate:
         "plan": plan.model_dump(mode="json"),
         "hash": plan.hash,
         "people": [*rungs.first, *(who for who in joined if who not in rungs.first)],
-        "rungs": list(before.rungs) if before is not None else [],
         "needed": rule.needed,
         "level": int(level),
         "deadline": write_time(now + rule.wait),
@@ -271,7 +270,7 @@ def _climb(run: Run, gate: Gate, rule: Rule, rungs: Ladder, now: datetime) -> No
     waited = now - gate.asked_at
     for name, people, after in _rungs(rule, rungs):
         fresh = [who for who in people if who not in gate.people]
-        if fresh and name not in gate.rungs and waited >= after:
+        if fresh and waited >= after:
             because = f"no answer for {timedelta(seconds=round(waited.total_seconds()))}"
             body = {"gate": gate.name, "hash": gate.plan.hash, "asked_as": gate.asked_as, "rung": name}
             run.record("escalated", {**body, "people": fresh, "because": because})
@@ -299,5 +298,5 @@ def _rungs(rule: Rule, rungs: Ladder) -> list[tuple[str, tuple[str, ...], timede
 
 def _next_rung(gate: Gate, rule: Rule, rungs: Ladder) -> datetime:
     """Return when the ladder goes on: a run that was put aside must be back by then."""
-    asked = [after for name, people, after in _rungs(rule, rungs) if people and name not in gate.rungs]
+    asked = [after for _, people, after in _rungs(rule, rungs) if not set(people) <= set(gate.people)]
     return gate.asked_at + min([*asked, _reminder(rule, gate.reminded + 1)])
