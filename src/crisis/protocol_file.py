@@ -17,9 +17,10 @@ from ruamel.yaml.composer import MaxDepthExceededError
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
 from ruamel.yaml.nodes import MappingNode, Node, SequenceNode
 
+from crisis.domain import alerting, model
 from crisis.domain import protocol as words
 from crisis.domain.clock import parse_duration, utc_now
-from crisis.domain.protocol import REFERENCE, Gate, Protocol, person_accounts
+from crisis.domain.protocol import Gate, Protocol, person_accounts
 from crisis.errors import ProtocolError
 from crisis.protocol_rules import Fault, Faults, Names, Where, unknown, wrong_alerts
 
@@ -32,16 +33,19 @@ _SECRET = re.compile(
 )
 _SECRET_NAME = re.compile(r"(?i)(password|passwd|passphrase|secret|token|api[-_]?key|authorization|credentials?)$")
 _PATTERNS = {
-    words.NAME: ("no short name", "use lower case, digits and hyphens, at most 40, a letter first"),
-    words.ADDRESS: ("no address", "write https://… or env:NAME"),
+    model.NAME: ("no short name", "use lower case, digits and hyphens, at most 40, a letter first"),
+    model.ADDRESS: ("no address", "write https://… or env:NAME"),
     words.REQUEST: ("no request", "write a method and a path, for example POST /api/checkout"),
     words.REPOSITORY: ("no repository", "write owner/name"),
     words.PATH: ("no path", "begin with a slash"),
     words.SLACK: ("no Slack member id", "copy it from the person's Slack profile, for example U024BE7LH"),
     words.WORKSPACE: ("no Slack workspace id", "copy it from the address of Slack in a browser, for example T0123ABCD"),
-    words.HEADER: ("no name of a header", "use letters, digits and hyphens, for example X-Crisis-Token"),
-    words.HOST: ("no host", "write it without https:// and without a port, in lower case"),
-    words.TOPIC: ("no ARN of an SNS topic", "copy it from SNS, for example arn:aws:sns:eu-west-1:123456789012:alarms"),
+    alerting.HEADER: ("no name of a header", "use letters, digits and hyphens, for example X-Crisis-Token"),
+    alerting.HOST: ("no host", "write it without https:// and without a port, in lower case"),
+    alerting.TOPIC: (
+        "no ARN of an SNS topic",
+        "copy it from SNS, such as arn:aws:sns:eu-west-1:123456789012:alarms",
+    ),
     words.PHONE: ("not an E.164 number", 'write +, country and number without spaces, in quotes, like "+4930901820"'),
 }
 _KINDS = {"datetime": "a date", "string": "text", "int": "a whole number", "tuple": "a list", "list": "a list"}
@@ -299,11 +303,11 @@ def _say(detail: ErrorDetails, where: Where, schema: dict[str, Any], data: Any) 
             said = "unknown key", _pick(where[-1], _field(schema, where[:-1], data).get("properties", {}))
         case "literal_error" | "enum" | "union_tag_invalid":
             said = _say_choice(value, context)
-        case "string_pattern_mismatch" if context["pattern"] == REFERENCE:
+        case "string_pattern_mismatch" if context["pattern"] == model.REFERENCE:
             said = _say_reference(where, str(value))
         case "string_pattern_mismatch":
             wrong, mend = _PATTERNS[context["pattern"]]
-            said = f"{value!r} is {wrong}" if context["pattern"] == words.NAME else wrong, mend
+            said = f"{value!r} is {wrong}" if context["pattern"] == model.NAME else wrong, mend
         case "too_short" | "string_too_short":
             said = "empty", f"fill it in: {about or 'one request or more'}"
         case "greater_than_equal" | "less_than_equal":

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Collection, Iterator
 from typing import Any
 
-from crisis.domain.protocol import ALERT_KINDS
+from crisis.domain.alerting import ALERT_KINDS
 
 __all__ = ["ALWAYS_SIGNED", "Fault", "Faults", "Names", "Where", "unknown", "wrong_alerts"]
 

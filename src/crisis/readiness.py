@@ -22,8 +22,8 @@ from rich.text import Text
 from crisis.clients import github, slack, switchboard, twilio, vercel, web
 from crisis.clients.git.plumbing import Git
 from crisis.domain.clock import say_duration
+from crisis.domain.model import REFERENCE
 from crisis.domain.protocol import (
-    REFERENCE,
     Gate,
     Journey,
     Messages,

@@ -7,8 +7,8 @@ from datetime import timedelta
 
 import pytest
 
+from crisis.domain.alerting import AlertRoute
 from crisis.domain.clock import utc_now, write_time
-from crisis.domain.protocol import AlertRoute
 from crisis.domain.start import Start
 from crisis.errors import JournalError
 from crisis.journal.inbox import Delivery

@@ -12,7 +12,7 @@ from sqlalchemy import text
 from starlette.requests import Request
 from starlette.types import Message
 
-from crisis.domain.protocol import Basic
+from crisis.domain.alerting import Basic
 from crisis.receiver.body import BadBodyError, read_body
 from crisis.receiver.context import Context
 from crisis.receiver.intake import BODY_LIMIT

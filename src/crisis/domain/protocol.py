@@ -3,21 +3,15 @@
 import unicodedata
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
-from typing import Annotated, Any, Literal, Self, get_args
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
+from pydantic import Field, StringConstraints, model_validator
 
-from crisis.domain.clock import Duration
+from crisis.domain.alerting import AlertSender, Intake, Maintenance
 from crisis.domain.level import Level
+from crisis.domain.model import Address, Name, Reference, Span, Strict, Text
 
 __all__ = [
-    "ALERT_KINDS",
-    "REFERENCE",
-    "Address",
-    "AlertFields",
-    "AlertKind",
-    "AlertRoute",
-    "AlertSender",
     "Answer",
     "Away",
     "BreakGlass",
@@ -29,7 +23,6 @@ __all__ = [
     "Messages",
     "Person",
     "Protocol",
-    "Reference",
     "Releases",
     "Repository",
     "Request",
@@ -42,37 +35,18 @@ __all__ = [
     "spelling",
 ]
 
-NAME = r"^[a-z][a-z0-9-]{0,39}$"
-REFERENCE = r"^(env:[A-Z][A-Z0-9_]*|file:.+|vault:[^#]+#.+|block:[a-z0-9-]+(/.+)?)$"
-ADDRESS = r"^(https?://.+|env:[A-Z][A-Z0-9_]*)$"
 REQUEST = r"^(GET|HEAD|POST|PUT|PATCH|DELETE) /\S*$"
 REPOSITORY = r"^[\w.-]+/[\w.-]+$"
 PATH = r"^/\S*$"
 PHONE = r"^\+[1-9][0-9]{6,14}$"
 SLACK = r"^[UW][A-Z0-9]{2,20}$"
 WORKSPACE = r"^T[A-Z0-9]{2,20}$"
-HEADER = r"^[A-Za-z0-9][A-Za-z0-9-]{0,63}$"
-HOST = r"^[a-z0-9]([a-z0-9.-]{0,250}[a-z0-9])?$"
-TOPIC = r"^arn:aws[a-z-]*:sns:[a-z0-9-]+:[0-9]{6,12}:[A-Za-z0-9_.-]{1,256}$"
-
-Text = Annotated[str, StringConstraints(min_length=1)]
-Name = Annotated[str, StringConstraints(pattern=NAME)]
-"""A short name people type: lower case, digits, hyphens."""
-
-Reference = Annotated[str, StringConstraints(pattern=REFERENCE)]
-"""Where a secret is kept: `env:NAME`, `file:PATH`, `vault:PATH#KEY` or `block:NAME` (a Prefect Secret block)."""
-
-Address = Annotated[str, StringConstraints(pattern=ADDRESS)]
-"""A URL, or `env:NAME` where the environment says which."""
 
 Phone = Annotated[str, StringConstraints(pattern=PHONE)]
 """A telephone number as E.164 writes it: `+`, country, number."""
 
 GateKind = Literal["contain", "inform", "restore", "destroy"]
 """What an action does: contain (reversible, at once), inform, restore, destroy (cannot be undone)."""
-
-Span = Annotated[Duration, Field(gt=timedelta())]
-"""A duration longer than nothing."""
 
 
 def spelling(text: str) -> str:
@@ -102,11 +76,7 @@ def _utc(moment: datetime) -> datetime:
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
-class _Strict(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class Answer(_Strict):
+class Answer(Strict):
     """What a healthy service answers: a status, and parts of its JSON or text."""
 
     status: int = Field(default=200, ge=100, le=599, description="HTTP status of a good answer")
@@ -114,7 +84,7 @@ class Answer(_Strict):
     text: str = Field(default="", description="what the text must contain")
 
 
-class Request(_Strict):
+class Request(Strict):
     """One request of a journey, and what it must answer."""
 
     request: str = Field(pattern=REQUEST, description="method and path, for example `POST /api/checkout`")
@@ -137,7 +107,7 @@ Journey = Annotated[tuple[Request, ...], Field(min_length=1)]
 """What a user does, request by request, with one cookie jar."""
 
 
-class Verify(_Strict):
+class Verify(Strict):
     """When a service counts as healthy again: this many rounds in a row, this far apart, p95 under the bound."""
 
     passes: int = Field(default=20, ge=1, description="rounds of all journeys in a row that must pass")
@@ -146,14 +116,14 @@ class Verify(_Strict):
     give_up_after: Span = Field(default="10m", validate_default=True, description="then the proof has failed")
 
 
-class Repository(_Strict):
+class Repository(Strict):
     """Where the code lives."""
 
     url: Text = Field(description="anything git can clone, or `env:NAME`")
     branch: Text = Field(default="main", description="the branch that is released")
 
 
-class GitHubReleases(_Strict):
+class GitHubReleases(Strict):
     """Releases that a pipeline makes of what is pushed, recorded as GitHub deployments."""
 
     by: Literal["github"] = Field(description="who releases: `github` or `vercel`")
@@ -163,7 +133,7 @@ class GitHubReleases(_Strict):
     token: Reference = Field(description="reference to a token that may read and write deployments")
 
 
-class VercelReleases(_Strict):
+class VercelReleases(Strict):
     """Releases on Vercel: rolled back by deployment id."""
 
     by: Literal["vercel"] = Field(description="who releases: `github` or `vercel`")
@@ -176,14 +146,14 @@ class VercelReleases(_Strict):
 Releases = Annotated[GitHubReleases | VercelReleases, Field(discriminator="by")]
 
 
-class Switchboard(_Strict):
+class Switchboard(Strict):
     """The small document outside the service that says normal or maintenance."""
 
     url: Address = Field(description="address of the document, or `env:NAME`")
     token: Reference = Field(description="reference to a token that may read and replace the document")
 
 
-class Tickets(_Strict):
+class Tickets(Strict):
     """Where tickets are filed."""
 
     by: Literal["github"] = Field(description="who keeps the tickets: `github`")
@@ -193,7 +163,7 @@ class Tickets(_Strict):
     labels: tuple[str, ...] = Field(default=("incident",), description="labels put on every ticket")
 
 
-class Build(_Strict):
+class Build(Strict):
     """How to start and test the service from a checkout; `{python}`, `{port}` and `{release}` are filled in."""
 
     serve: tuple[str, ...] = Field(min_length=1, description="command that starts the service, word by word")
@@ -204,7 +174,7 @@ class Build(_Strict):
     environment: dict[str, str] = Field(default={}, description="variables for both commands")
 
 
-class Service(_Strict):
+class Service(Strict):
     """One service: what users do with it, and where its levers are."""
 
     url: Address = Field(description="what a customer opens, or `env:NAME`; probes go here, from outside")
@@ -220,7 +190,7 @@ class Service(_Strict):
     build: Build | None = Field(default=None, description="how to start and test a checkout, for the analysis")
 
 
-class Proof(_Strict):
+class Proof(Strict):
     """How a person proves who they are."""
 
     totp: Reference | None = Field(default=None, description="reference to the base32 secret of their one-time codes")
@@ -234,7 +204,7 @@ class Proof(_Strict):
         return self
 
 
-class Away(_Strict):
+class Away(Strict):
     """When somebody cannot be asked. A date without a time is midnight UTC, and `to` is the first day back."""
 
     since: datetime = Field(alias="from", description="first moment away, for example 2026-12-20")
@@ -251,7 +221,7 @@ class Away(_Strict):
         return _utc(self.since) <= moment < _utc(self.to)
 
 
-class Person(_Strict):
+class Person(Strict):
     """Somebody who is told, asked, or both."""
 
     name: Text = Field(description="as it stands in the record")
@@ -269,7 +239,7 @@ class Person(_Strict):
         return any(one.covers(moment) for one in self.away)
 
 
-class LevelRule(_Strict):
+class LevelRule(Strict):
     """What a level authorises, and who decides."""
 
     means: Text = Field(description="what has to be true for this level")
@@ -280,7 +250,7 @@ class LevelRule(_Strict):
     authorised: tuple[str, ...] = Field(min_length=1, description="actions that may run at this level")
 
 
-class Gate(_Strict):
+class Gate(Strict):
     """Who is asked before an action of this kind, how long, and what silence means."""
 
     ask: Literal["nobody", "decision maker", "two people", "three people"] = Field(description="who must agree")
@@ -315,7 +285,7 @@ class Gate(_Strict):
         return bool(actions) and all(level in self.proceed_on_silence.get(action, ()) for action in actions)
 
 
-class BreakGlass(_Strict):
+class BreakGlass(Strict):
     """Who may decide together, any two of them, when nobody on the ladder can be reached."""
 
     people: tuple[Name, ...] = Field(min_length=2, description="any two of these, with their proofs")
@@ -323,7 +293,7 @@ class BreakGlass(_Strict):
     good_for: Span = Field(default="15m", validate_default=True, description="how long their decision lasts")
 
 
-class Messages(_Strict):
+class Messages(Strict):
     """How messages and calls go out."""
 
     by: Literal["twilio"] = Field(description="who carries them: `twilio`")
@@ -336,7 +306,7 @@ class Messages(_Strict):
     sender: Phone = Field(description="number they come from, E.164, in quotes")
 
 
-class Slack(_Strict):
+class Slack(Strict):
     """The Slack app that asks people and takes their answers."""
 
     url: Address = Field(default="https://slack.com/api", description="address of the API, or `env:NAME`")
@@ -350,105 +320,14 @@ class Slack(_Strict):
     )
 
 
-class Basic(_Strict):
-    """Name and password of HTTP basic authentication."""
-
-    user: Text = Field(description="the user's name")
-    password: Reference = Field(description="reference to the password")
-
-
-class SecretHeader(_Strict):
-    """A header of the sender's own whose value is secret."""
-
-    name: str = Field(pattern=HEADER, description="name of the header, for example X-Crisis-Token")
-    value: Reference = Field(description="reference to what it must say")
-
-
-class AlertFields(_Strict):
-    """Where the fields of an alert stand in a body, as dotted paths such as `data.check.name` or `alerts.0.id`."""
-
-    state: Text = Field(description="path to the state")
-    firing: tuple[Text, ...] = Field(min_length=1, description="states that mean trouble, however they are cased")
-    resolved: tuple[Text, ...] = Field(default=(), description="states that mean it is over; by default all others")
-    key: str = Field(default="", description="path to what names the alert, the same when it fires and resolves")
-    severity: str = Field(default="", description="path to how bad it is")
-    service: str = Field(default="", description="path to the service's name")
-    started: str = Field(default="", description="path to when it began: RFC 3339, or seconds or milliseconds")
-    summary: str = Field(default="", description="path to one line for people")
-    labels: dict[str, str] = Field(default={}, description="more labels for routes, each with its path")
-
-
-class AlertRoute(_Strict):
-    """Alerts with all these labels start this playbook on this service at this level."""
-
-    when: dict[str, str] = Field(description="labels an alert must carry, all of them")
-    start: Name = Field(description="playbook to start, in kebab-case")
-    service: Name | None = Field(default=None, description="by default what the alert's label `service` says")
-    level: Level = Field(default=Level.CRITICAL, description="level of the incident: 1, 2 or 3")
-
-
-AlertKind = Literal[
-    "alertmanager", "aws-eventbridge", "aws-sns", "azure-monitor", "cloudevents", "datadog", "gcp-monitoring",
-    "generic", "github", "grafana", "jsm", "new-relic", "opsgenie", "pagerduty", "pingdom", "sentry",
-    "standard-webhooks", "statuscake", "uptimerobot", "vercel",
-]  # fmt: skip
-"""Whose deliveries are understood: each is one file of receiver/senders, named here and nowhere else."""
-
-ALERT_KINDS: tuple[str, ...] = get_args(AlertKind)
-
-
-class AlertSender(_Strict):
-    """A sender of alerts, how it proves itself (any way given counts), and what its alerts mean."""
-
-    kind: AlertKind | None = Field(
-        default=None, description="whose deliveries these are; by default what its name says, else alertmanager"
-    )
-    secret: tuple[Reference, ...] = Field(
-        default=(), description="references to what it signs with, for kinds that sign; two during a rotation"
-    )
-    bearer: tuple[Reference, ...] = Field(default=(), description="references to tokens; two during a rotation")
-    basic: Basic | None = Field(default=None, description="name and password, for senders without tokens")
-    header: SecretHeader | None = Field(default=None, description="a header of its own with a secret value")
-    url_secret: Reference | None = Field(
-        default=None, description="reference to the last part of its address; the weakest way, for want of another"
-    )
-    topics: tuple[Annotated[str, StringConstraints(pattern=TOPIC)], ...] = Field(
-        default=(), description="ARNs of the SNS topics that may send, for aws-sns"
-    )
-    hosts: tuple[Annotated[str, StringConstraints(pattern=HOST)], ...] = Field(
-        default=(), description="hosts of SNS in use, for aws-sns; by default AWS's own of the topic's region"
-    )
-    window: Span | None = Field(
-        default=None, description="how old a signed time may be; by default 5m, and 65m for aws-sns, which retries"
-    )
-    fields: AlertFields | None = Field(default=None, description="where the fields stand, for kinds that leave it open")
-    routes: tuple[AlertRoute, ...] = Field(default=(), description="what its alerts start; the first that fits")
-
-    @property
-    def shown(self) -> bool:
-        """Whether it proves itself by showing a secret."""
-        return bool(self.bearer or self.basic or self.header or self.url_secret)
-
-    @model_validator(mode="after")
-    def _has_a_secret(self) -> Self:
-        if not (self.shown or self.secret or self.topics):
-            ways = "bearer, basic, header or url_secret; secret where it signs, topics for aws-sns"
-            raise ValueError(f"a sender without a secret would let anybody start playbooks; give {ways}")
-        return self
-
-    def kind_as(self, name: str) -> str:
-        """Return the kind of a sender of this name."""
-        return self.kind or (name if name in ALERT_KINDS else "alertmanager")
-
-
-class Law(_Strict):
+class Law(Strict):
     """Where the company is bound, and as what."""
 
     jurisdictions: tuple[str, ...] = Field(default=(), description="for example EU or US-CA")
     roles: tuple[Literal["controller", "processor"], ...] = Field(default=(), description="roles under data law")
 
 
-class Drill(_Strict):
+class Drill(Strict):
     """A rehearsal: which playbook, when (cron), against what."""
 
     playbook: Name = Field(description="playbook to rehearse, in kebab-case")
@@ -457,7 +336,7 @@ class Drill(_Strict):
     against: Literal["sandbox"] = Field(default="sandbox", description="where: `sandbox`")
 
 
-class Protocol(_Strict):
+class Protocol(Strict):
     """Everything that protocol.yaml says."""
 
     version: Literal[1] = Field(description="version of this format: 1")
@@ -479,6 +358,8 @@ class Protocol(_Strict):
         default=None, description="two people who may override an unreachable ladder"
     )
     alerts: dict[Name, AlertSender] = Field(default={}, description="who may send alerts, by name of the sender")
+    intake: Intake = Field(default=Intake(), description="when alerts are one incident, and when they start nothing")
+    maintenance: tuple[Maintenance, ...] = Field(default=(), description="planned work: alerts are held meanwhile")
     law: Law = Field(default=Law(), description="where the company is bound")
     drills: tuple[Drill, ...] = Field(default=(), description="rehearsals, and when")
 

@@ -5,6 +5,7 @@ import sqlite3
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +31,7 @@ class Database:
             # The driver we ship is psycopg 3; a bare postgresql:// URL would ask for another.
             self.url = self.url.set(drivername="postgresql+psycopg")
         self.engine = self._connectable()
+        self._open: ContextVar[Connection | None] = ContextVar("crisis_transaction", default=None)
 
     def _connectable(self) -> Engine:
         if not self.sqlite:
@@ -48,14 +50,42 @@ class Database:
     @contextmanager
     def writing(self) -> Iterator[Connection]:
         """Open a transaction that may write; committed at the end, rolled back on any error."""
-        with self._said(), self.engine.begin() as connection:
-            yield connection
+        around = self._open.get()
+        with self._said():
+            if around is not None:
+                with around.begin_nested():
+                    yield around
+            else:
+                with self.engine.begin() as connection:
+                    yield connection
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:
         """Open a transaction that only reads and so never waits for a writer."""
-        with self._said(), self.engine.connect().execution_options(crisis_reading=True) as connection:
-            yield connection
+        around = self._open.get()
+        with self._said():
+            if around is not None:
+                yield around
+            else:
+                with self.engine.connect().execution_options(crisis_reading=True) as connection:
+                    yield connection
+
+    @contextmanager
+    def together(self, lock: int = 0) -> Iterator[None]:
+        """
+        Make one transaction of all that this thread reads and writes inside: all of it is kept, or nothing.
+
+        `lock` lets one process at a time in, on PostgreSQL; SQLite has one writer anyway. An error that is caught
+        inside takes back what its own `writing` wrote, and no more.
+        """
+        with self.writing() as connection:
+            if lock and not self.sqlite:
+                connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": lock})
+            token = self._open.set(connection)
+            try:
+                yield
+            finally:
+                self._open.reset(token)
 
     @contextmanager
     def as_it_stands(self) -> Iterator[Connection]:

@@ -2,9 +2,9 @@
 
 from sqlalchemy import Column, Float, Index, Integer, LargeBinary, MetaData, String, Table, Text
 
-__all__ = ["ENTRIES", "HEADS", "INBOX", "LEASES", "METADATA", "REVISION"]
+__all__ = ["ENTRIES", "HEADS", "INBOX", "LEASES", "METADATA", "PULSES", "REVISION", "SIGHTINGS"]
 
-REVISION = "0002"
+REVISION = "0003"
 """The newest migration; a test compares it with alembic's own head."""
 
 METADATA = MetaData()
@@ -59,6 +59,42 @@ INBOX = Table(
     Column("state", String(20), nullable=False),
     Column("says", Text, nullable=False),
     Column("headers", Text, nullable=False, server_default="{}"),
-    Index("inbox_state", "state", "received"),
+    Column("incident", String(80), nullable=False, server_default=""),
+    Column("again", String(27), nullable=False, server_default=""),
+    Index("inbox_state", "state", "again", "received"),
+    Index("inbox_received", "received"),
 )
-"""What arrived and was answered 202, kept until it is settled; with the few headers that say what the body is."""
+"""
+What arrived and was answered 202, kept until it is settled; with the few headers that say what the body is.
+
+`incident` is the one it opened or joined first. `again` is when one that waits is to be looked at next.
+"""
+
+SIGHTINGS = Table(
+    "sightings",
+    METADATA,
+    Column("alert", String(64), primary_key=True),
+    Column("source", String(64), nullable=False),
+    Column("began", String(27), nullable=False),
+    Column("incident", String(80), nullable=False),
+    Column("delivery", String(64), nullable=False),
+    Column("seen", String(27), nullable=False),
+    Column("resolved", String(27), nullable=False),
+    Index("sightings_source", "source"),
+    Index("sightings_incident", "incident", "resolved"),
+    Index("sightings_seen", "seen"),
+)
+"""
+Which alert belongs to which incident, so that one seen again is known. An index, not the record.
+
+`alert` names one firing of it, `source` the alert whenever it fires. `incident` is empty while its delivery is held,
+`resolved` while it fires.
+"""
+
+PULSES = Table(
+    "pulses",
+    METADATA,
+    Column("name", String(40), primary_key=True),
+    Column("at", String(27), nullable=False),
+)
+"""When something of ours was last known to work, by its name."""

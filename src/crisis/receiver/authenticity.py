@@ -6,8 +6,9 @@ import logging
 from collections.abc import Sequence
 from datetime import datetime
 
+from crisis.domain.alerting import AlertSender
 from crisis.domain.clock import utc_now
-from crisis.domain.protocol import AlertSender, Protocol
+from crisis.domain.protocol import Protocol
 from crisis.errors import ProtocolError
 from crisis.protocol_rules import ALWAYS_SIGNED
 from crisis.receiver.senders.proof import Offer

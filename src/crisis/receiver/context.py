@@ -4,9 +4,12 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import cached_property
 
 from crisis.domain.protocol import Protocol
 from crisis.journal.inbox import Inbox
+from crisis.journal.pulses import Pulses
+from crisis.journal.sightings import Sightings
 from crisis.journal.store import Journal
 from crisis.settings import Settings
 
@@ -38,5 +41,17 @@ class Context:
     """Incidents known to have ended, so that a search need not read them again while their heads stand still."""
     unreadable: set[str] = field(default_factory=set, repr=False)
     """Chains that a warning was logged for."""
+    beats: dict[str, float] = field(default_factory=dict, repr=False)
+    """When each loop of ours last came round, on the monotonic clock."""
     stopping: threading.Event = field(default_factory=threading.Event, repr=False)
     """Set when the server is about to stop: rooms that are open would keep it waiting for their end."""
+
+    @cached_property
+    def sightings(self) -> Sightings:
+        """Which alert belongs to which incident."""
+        return Sightings(self.journal.database)
+
+    @cached_property
+    def pulses(self) -> Pulses:
+        """When something of ours was last known to work."""
+        return Pulses(self.journal.database)

@@ -10,10 +10,11 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 
+from crisis.domain.alerting import AlertRoute
 from crisis.domain.clock import parse_time, utc_now, write_time
 from crisis.domain.entry import Entry
 from crisis.domain.incident import RECOVERED, fold_incident
-from crisis.domain.protocol import AlertRoute, Protocol
+from crisis.domain.protocol import Protocol
 from crisis.domain.start import Start, incident_id
 from crisis.errors import JournalError, TransientError
 from crisis.journal.inbox import HELD, Delivery

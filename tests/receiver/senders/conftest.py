@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from crisis.domain.protocol import ALERT_KINDS, AlertSender
+from crisis.domain.alerting import ALERT_KINDS, AlertSender
 from crisis.receiver.context import Context
 from crisis.receiver.senders import aws_sns
 from crisis.receiver.senders.certificate import Certificates

@@ -7,9 +7,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from crisis.domain.alerting import ALERT_KINDS
 from crisis.domain.clock import utc_now
 from crisis.domain.entry import canonical
-from crisis.domain.protocol import ALERT_KINDS
 from crisis.receiver.dispatch import handle
 from crisis.receiver.senders.alert import Alert, Message
 from crisis.receiver.senders.registry import delivery_key, kind_named, read_as

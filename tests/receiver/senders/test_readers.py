@@ -7,7 +7,7 @@ from urllib.parse import urlencode
 
 import pytest
 
-from crisis.domain.protocol import ALERT_KINDS
+from crisis.domain.alerting import ALERT_KINDS
 from crisis.receiver.dispatch import Ignored, route
 from crisis.receiver.senders.alert import Reading
 from crisis.receiver.senders.reading import tags_of, text_of, time_of

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from crisis.domain.protocol import AlertSender
+from crisis.domain.alerting import AlertSender
 from crisis.receiver.authenticity import is_signed
 from crisis.receiver.context import Context
 from crisis.receiver.senders.proof import Offer

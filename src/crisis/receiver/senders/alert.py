@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from crisis.domain.protocol import AlertSender
+from crisis.domain.alerting import AlertSender
 from crisis.receiver.senders.proof import Offer
 
 __all__ = ["Alert", "Kind", "Message", "Reading"]

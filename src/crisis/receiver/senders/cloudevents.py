@@ -2,7 +2,7 @@
 
 from urllib.parse import unquote
 
-from crisis.domain.protocol import AlertFields
+from crisis.domain.alerting import AlertFields
 from crisis.receiver.senders.alert import Kind, Message, Reading
 from crisis.receiver.senders.generic import read_by_fields
 from crisis.receiver.senders.reading import Fields, ignored, parse, said_alone, shown, text_of

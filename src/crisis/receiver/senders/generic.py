@@ -1,6 +1,6 @@
 """Generic: anybody who posts JSON; protocol.yaml says where the fields stand, and which secret is shown."""
 
-from crisis.domain.protocol import AlertFields
+from crisis.domain.alerting import AlertFields
 from crisis.receiver.senders.alert import Alert, Kind, Message, Reading
 from crisis.receiver.senders.reading import SUMMARY, Fields, ignored, parse_object, said_alone, severity_of, shown
 

@@ -6,7 +6,8 @@ from datetime import datetime
 from functools import cache
 from importlib import import_module
 
-from crisis.domain.protocol import AlertSender, Protocol
+from crisis.domain.alerting import AlertSender
+from crisis.domain.protocol import Protocol
 from crisis.receiver.senders.alert import Alert, Kind, Message, Reading
 
 __all__ = ["delivery_key", "follow_up", "kept_headers", "kind_named", "read", "read_as"]

@@ -3,7 +3,7 @@
 import base64
 import hmac
 
-from crisis.domain.protocol import AlertFields
+from crisis.domain.alerting import AlertFields
 from crisis.receiver.senders.alert import Kind, Message, Reading
 from crisis.receiver.senders.generic import read_by_fields
 from crisis.receiver.senders.proof import Offer, fits, is_fresh
