@@ -118,6 +118,11 @@ def call_for_help(service: str, says: str) -> Change:
     return _tell(service, names, mark, f"{text} {_ROOM}", call_since=began, others=others)
 
 
+def hand_over_to_people(service: str) -> Change:
+    """Call people to an incident that no remedy starts for, with the reason it was opened with."""
+    return call_for_help(service, current_run().state().summary)
+
+
 def _tell(
     target: str,
     people: Iterable[str],

@@ -106,8 +106,18 @@ def verify_recovery(service: str) -> Health:
 @observation
 def verify_open(service: str) -> Health:
     """Walk every journey as any user would, with the maintenance page gone."""
+    return _as_users(service, 1)
+
+
+@observation
+def verify_users(service: str) -> Health:
+    """Walk every journey as any user would, until enough rounds in a row pass; a maintenance page is a failure."""
+    return _as_users(service, current_run().protocol.services[service].verify.passes)
+
+
+def _as_users(service: str, rounds: int) -> Health:
     entry = current_run().protocol.services[service]
-    seen = _rounds_in_a_row(Probe(read_address(entry.url)), entry, 1)
+    seen = _rounds_in_a_row(Probe(read_address(entry.url)), entry, rounds)
     if seen.failing:
         raise UnprovenError(f"{service} for users", wanted="every journey to work", saw=seen.failing)
     return seen

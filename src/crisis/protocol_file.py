@@ -22,6 +22,7 @@ from crisis.domain import protocol as words
 from crisis.domain.clock import parse_duration, utc_now
 from crisis.domain.protocol import Gate, Protocol, person_accounts
 from crisis.errors import ProtocolError
+from crisis.intake_rules import wrong_intake
 from crisis.protocol_rules import Fault, Faults, Names, Where, unknown, wrong_alerts
 
 __all__ = ["Problem", "ProtocolFileError", "load_protocol", "protocol_schema"]
@@ -44,7 +45,7 @@ _PATTERNS = {
     alerting.HOST: ("no host", "write it without https:// and without a port, in lower case"),
     alerting.TOPIC: (
         "no ARN of an SNS topic",
-        "copy it from SNS, such as arn:aws:sns:eu-west-1:123456789012:alarms",
+        "copy it from SNS, for example arn:aws:sns:eu-west-1:123456789012:alarms",
     ),
     words.PHONE: ("not an E.164 number", 'write +, country and number without spaces, in quotes, like "+4930901820"'),
 }
@@ -359,6 +360,7 @@ def _broken_rules(data: Any, actions: Collection[str] | None, playbooks: Collect
     yield from _wrong_levels(root, actions)
     yield from _wrong_gates(_map(root.get("gates")), actions) if "gates" in root else ()
     yield from wrong_alerts(root, playbooks, _pick)
+    yield from wrong_intake(root, actions, playbooks, _pick)
     yield from _wrong_drills(root, playbooks)
     yield from _literal_secrets(data, ())
 

@@ -7,9 +7,8 @@ import logging
 import os
 import signal
 import socket
-import time
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from typing import IO
 
 import uvicorn
@@ -18,21 +17,20 @@ from prefect.client.orchestration import get_client
 from crisis.engine.deployments import Deployment, read_deployments
 from crisis.engine.responder import Responder
 from crisis.engine.server import PrefectServer, answers
-from crisis.errors import JournalError, ProtocolError, TransientError
-from crisis.journal.inbox import Delivery, Inbox
+from crisis.errors import ProtocolError
+from crisis.intake_rules import refuse_without_people
+from crisis.journal.inbox import Inbox
 from crisis.journal.lease import Leases
 from crisis.journal.store import Journal
 from crisis.protocol_file import load_protocol
 from crisis.receiver.app import create_app
+from crisis.receiver.clerk import Clerk
 from crisis.receiver.context import Context
-from crisis.receiver.dispatch import handle
 from crisis.settings import UP_FILE, Settings
 
 __all__ = ["serve"]
 
 _LOG = logging.getLogger("crisis.up")
-_HELD_EVERY = 5.0
-"""Seconds between two looks at the deliveries that may be the echo of an incident that is over."""
 
 
 async def serve(settings: Settings, *, said: Callable[[str], None]) -> None:
@@ -44,6 +42,7 @@ async def serve(settings: Settings, *, said: Callable[[str], None]) -> None:
     deployments = read_deployments(settings.project / "prefect.yaml")
     playbooks = [one.name for one in deployments if "playbook" in one.tags]
     protocol = load_protocol(settings.protocol_file, playbooks=playbooks)
+    refuse_without_people(protocol, playbooks)
     if not settings.schedules:
         deployments = [one.model_copy(update={"schedules": []}) for one in deployments]
     _refuse_taken_port(settings.host, settings.port)
@@ -118,7 +117,7 @@ async def _responder(context: Context, deployments: list[Deployment]) -> AsyncIt
 
 async def _until_stopped(stopped: asyncio.Event, context: Context, responder: Responder, woken: asyncio.Event) -> None:
     work = asyncio.create_task(responder.work())
-    intake = asyncio.create_task(_take_in(context, responder, woken))
+    intake = asyncio.create_task(Clerk(context, responder.start).work(woken))
     stop = asyncio.create_task(stopped.wait())
     await asyncio.wait({work, intake, stop}, return_when=asyncio.FIRST_COMPLETED)
     for task in (work, intake):
@@ -126,47 +125,6 @@ async def _until_stopped(stopped: asyncio.Event, context: Context, responder: Re
             task.result()  # a fault in our own loops: let it be seen
         task.cancel()
     stop.cancel()
-
-
-async def _take_in(context: Context, responder: Responder, woken: asyncio.Event) -> None:
-    """Start runs from the inbox: woken by the receiver, and by itself each second for what a crash left."""
-    look_again = time.monotonic()
-    while True:
-        with suppress(TimeoutError):
-            await asyncio.wait_for(woken.wait(), timeout=1.0)
-        woken.clear()
-        waiting = _look(context.inbox.new)
-        if time.monotonic() >= look_again:
-            waiting += _look(context.inbox.held)
-            look_again = time.monotonic() + _HELD_EVERY
-        for delivery in waiting:
-            try:
-                await _start_from(context, responder, delivery)
-            except JournalError as error:
-                _LOG.warning("inbox: %s", error)
-
-
-def _look(look: Callable[[], list[Delivery]]) -> list[Delivery]:
-    try:
-        return look()
-    except JournalError as error:
-        _LOG.warning("inbox: %s", error)
-        return []
-
-
-async def _start_from(context: Context, responder: Responder, delivery: Delivery) -> None:
-    try:
-        wishes = await asyncio.to_thread(handle, context, delivery)
-        for wish in wishes:
-            await responder.start(wish)
-    except TransientError as error:
-        _LOG.warning("%s; the alert waits in the inbox", error)
-    except ProtocolError as error:
-        context.inbox.settle(delivery.delivery, "ignored", str(error))
-    else:
-        if wishes:
-            says = ", ".join(f"{wish.playbook} for {wish.incident}" for wish in wishes)
-            context.inbox.started(delivery.delivery, says)
 
 
 def _stop_on_signals(stopped: asyncio.Event) -> None:

@@ -7,10 +7,13 @@ from datetime import datetime
 from crisis.domain.entry import Entry
 from crisis.domain.level import Level
 
-__all__ = ["RECOVERED", "Incident", "Measure", "ended_runs", "fold_incident"]
+__all__ = ["HANDED_OVER", "RECOVERED", "Incident", "Measure", "ended_runs", "fold_incident"]
 
 RECOVERED = "recovered"
 """The outcome of a run whose every proof held; every other outcome asks for somebody."""
+
+HANDED_OVER = "handed over"
+"""The outcome of a run that told people, and left the rest to them."""
 
 
 @dataclass(frozen=True, slots=True)

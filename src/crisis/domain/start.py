@@ -1,17 +1,28 @@
 """Start: the wish to run a playbook, whoever has it: an alert, a person, a schedule."""
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime
+from typing import Any, Self
 
 from crisis.domain.level import Level
 
-__all__ = ["Start", "incident_id"]
+__all__ = ["CHECK_HEALTH", "HAND_OVER", "Start", "incident_id"]
+
+HAND_OVER = "hand-over"
+"""The playbook that tells people, where no remedy may start by itself."""
+
+CHECK_HEALTH = "check-health"
+"""The playbook that proves health where a sender says that the trouble is gone."""
 
 
 @dataclass(frozen=True, slots=True)
 class Start:
-    """Which playbook, for which service and incident, how bad, why, and who wants it (a person, or empty)."""
+    """
+    Which playbook, for which service and incident, how bad, why, and who wants it (a person, or empty).
+
+    `part` tells several starts of one playbook in one incident apart; the same start twice is one run.
+    """
 
     playbook: str
     service: str
@@ -20,6 +31,21 @@ class Start:
     level: Level
     source: str
     requester: str = ""
+    part: str = ""
+
+    @property
+    def key(self) -> str:
+        """What names its run: the same wish twice is one run."""
+        return ":".join(filter(None, (self.incident, self.playbook, self.part)))
+
+    def as_json(self) -> dict[str, Any]:
+        """Return it as it is stored until it is under way."""
+        return {**asdict(self), "level": int(self.level)}
+
+    @classmethod
+    def from_json(cls, stored: dict[str, Any]) -> Self:
+        """Read what `as_json` wrote."""
+        return cls(**{**stored, "level": Level(stored["level"])})
 
 
 def incident_id(seed: str, when: datetime) -> str:

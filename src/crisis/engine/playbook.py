@@ -70,11 +70,14 @@ _COMMON: dict[str, tuple[Any, Any, str]] = {
 }
 
 
-def playbook(*, escalate: Callable[[str, str], Change]) -> Callable[[Callable[[str], None]], Flow[..., None]]:
+def playbook(
+    *, escalate: Callable[[str, str], Change], ends: tuple[str, str] = (RECOVERED, "every proof held")
+) -> Callable[[Callable[[str], None]], Flow[..., None]]:
     """
     Make a function of one service a playbook: a flow with a form, a journal and a lease.
 
     escalate   the action that calls people when the playbook gives up: the service, and what is wrong.
+    ends       the outcome of a body that came to its end, and why in words: a body that proves nothing says so.
     """
 
     def make(body: Callable[[str], None]) -> Flow[..., None]:
@@ -88,7 +91,7 @@ def playbook(*, escalate: Callable[[str, str], Change]) -> Callable[[Callable[[s
             service = str(given.pop("service"))
             try:
                 with _open(name, service, given, escalate) as opened:
-                    _play(body, service, opened, escalate)
+                    _play(body, service, opened, escalate, ends)
             except ParkedError as parked:
                 raise Pause(str(parked)) from None  # to Prefect's engine: this process is done, the run is not
 
@@ -103,7 +106,13 @@ def playbook(*, escalate: Callable[[str, str], Change]) -> Callable[[Callable[[s
     return make
 
 
-def _play(body: Callable[[str], None], service: str, opened: "_Opened", escalate: Callable[[str, str], Change]) -> None:
+def _play(
+    body: Callable[[str], None],
+    service: str,
+    opened: "_Opened",
+    escalate: Callable[[str, str], Change],
+    ends: tuple[str, str],
+) -> None:
     try:
         body(service)
     except FencedError:
@@ -112,7 +121,7 @@ def _play(body: Callable[[str], None], service: str, opened: "_Opened", escalate
         attempt(escalate, service, str(error))
         opened.end(type(error).__name__, str(error), error)
         raise
-    opened.end(RECOVERED, "every proof held")
+    opened.end(*ends)
 
 
 def _signature(body: Callable[[str], None]) -> inspect.Signature:

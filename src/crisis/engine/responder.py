@@ -122,12 +122,11 @@ class Responder:
         return str(flow_run.id)
 
     async def _create(self, wish: Start, parameters: dict[str, Any]) -> FlowRun:
-        key = f"{wish.incident}:{wish.playbook}"
         for again in (True, False):
             where = UUID(self.ids[wish.playbook])
             try:
                 return await self.client.create_flow_run_from_deployment(
-                    where, parameters=parameters, idempotency_key=key
+                    where, parameters=parameters, idempotency_key=wish.key
                 )
             except PrefectHTTPStatusError as error:
                 if not again or error.response.status_code != httpx.codes.NOT_FOUND:

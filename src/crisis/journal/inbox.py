@@ -4,14 +4,16 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from itertools import accumulate
 from typing import Any
 
-from sqlalchemy import Row, Select, and_, bindparam, delete, func, or_, select, update
+from sqlalchemy import ColumnElement, Row, Select, and_, bindparam, delete, func, or_, select, type_coerce, update
 from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.types import NullType
 
 from crisis.domain.clock import utc_now, write_time
 from crisis.journal.database import Database
-from crisis.journal.schema import INBOX
+from crisis.journal.schema import INBOX, SIGHTINGS
 
 __all__ = ["HELD", "IGNORED", "JOINED", "NEW", "OPENED", "STARTED", "STATES", "Delivery", "Inbox", "Settled"]
 
@@ -29,8 +31,6 @@ STARTED, JOINED, IGNORED = "started", "joined", "ignored"
 STATES = (NEW, HELD, OPENED, STARTED, JOINED, IGNORED)
 """Every state; the last three are final."""
 
-_WAITING = (HELD, OPENED)
-
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
@@ -45,17 +45,19 @@ class Delivery:
     headers: Mapping[str, str] = field(default_factory=dict)
     incident: str = ""
     again: str = ""
+    starts: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Settled:
-    """What becomes of a delivery. `again` is when one that is held or opened is to be looked at next."""
+    """What becomes of a delivery. `again` is when one that is held is looked at next, `starts` the runs it wants."""
 
     delivery: str
     state: str
     says: str
     incident: str = ""
     again: datetime | None = None
+    starts: str = ""
 
 
 class Inbox:
@@ -77,18 +79,36 @@ class Inbox:
             # Not rowcount: psycopg does not tell it for an INSERT.
             return set(connection.execute(first, rows).scalars())
 
-    def new(self, limit: int = 100) -> list[Delivery]:
-        """Return the deliveries nobody has looked at yet, oldest first."""
-        return self._read(select(INBOX).where(INBOX.c.state == NEW).order_by(INBOX.c.received).limit(limit))
+    def new(self, limit: int = 200, size: int = 8_000_000) -> list[Delivery]:
+        """Return the deliveries nobody has looked at yet, oldest first; one, or as many as `size` bytes hold."""
+        wanted = select(INBOX.c.delivery, func.length(INBOX.c.raw)).where(INBOX.c.state == NEW)
+        with self.database.reading() as connection:
+            sizes = list(connection.execute(wanted.order_by(INBOX.c.received).limit(limit)))
+        fitting = [
+            name for (name, _), sofar in zip(sizes, accumulate(row[1] for row in sizes), strict=True) if sofar <= size
+        ]
+        names = fitting or [row[0] for row in sizes[:1]]
+        return self._read(select(INBOX).where(INBOX.c.delivery.in_(names)).order_by(INBOX.c.received))
 
     def held(self, limit: int = 100) -> list[Delivery]:
         """Return the deliveries that are to be looked at again some time, the next one first."""
         return self._read(select(INBOX).where(INBOX.c.state == HELD).order_by(INBOX.c.again).limit(limit))
 
     def due(self, now: datetime, limit: int = 100) -> list[Delivery]:
-        """Return the deliveries that are held or opened, and to be looked at again by now."""
-        due = and_(INBOX.c.state.in_(_WAITING), INBOX.c.again <= write_time(now))
+        """Return the deliveries that are held, and to be looked at again by now."""
+        due = and_(INBOX.c.state == HELD, INBOX.c.again <= write_time(now), INBOX.c.starts == "")
         return self._read(select(INBOX).where(due).order_by(INBOX.c.again, INBOX.c.received).limit(limit))
+
+    def starting(self, limit: int = 100) -> list[Delivery]:
+        """Return the deliveries whose runs are still to be started, oldest first."""
+        wanted = and_(INBOX.c.state.in_((OPENED, HELD)), INBOX.c.starts != "")
+        return self._read(select(INBOX).where(wanted).order_by(INBOX.c.received).limit(limit))
+
+    def undecided(self, names: Iterable[str]) -> set[str]:
+        """Return which of these deliveries are still to be judged: another process may have been quicker."""
+        wanted = select(INBOX.c.delivery).where(INBOX.c.delivery.in_(list(names)), INBOX.c.state.in_((NEW, HELD)))
+        with self.database.reading() as connection:
+            return set(connection.execute(wanted).scalars())
 
     def settle(self, delivery: str, state: str, says: str, incident: str = "", again: datetime | None = None) -> None:
         """Say what became of a delivery."""
@@ -97,7 +117,14 @@ class Inbox:
     def settle_all(self, settled: Iterable[Settled]) -> None:
         """Say what became of deliveries, all at once."""
         rows = [
-            {"name": one.delivery, "to": one.state, "why": one.says, "into": one.incident, "next": _moment(one.again)}
+            {
+                "name": one.delivery,
+                "to": one.state,
+                "why": one.says,
+                "into": one.incident,
+                "next": _moment(one.again),
+                "wants": one.starts,
+            }
             for one in settled
         ]
         values: dict[str, Any] = {name: bindparam(to) for name, to in _VALUES.items()}
@@ -106,16 +133,54 @@ class Inbox:
                 connection.execute(update(INBOX).where(INBOX.c.delivery == bindparam("name")).values(values), rows)
 
     def started(self, delivery: str, says: str) -> None:
-        """Say what a delivery has started; one that is held for another of its alerts stays to be looked at again."""
-        mine = update(INBOX).where(INBOX.c.delivery == delivery, INBOX.c.state != HELD)
+        """Say that the runs which a delivery wanted are under way; one that is held stays to be looked at again."""
+        mine = INBOX.c.delivery == delivery
         with self.database.writing() as connection:
-            connection.execute(mine.values(state=STARTED, says=says, again=""))
+            connection.execute(update(INBOX).where(mine, INBOX.c.state == OPENED).values(state=STARTED, says=says))
+            connection.execute(update(INBOX).where(mine).values(starts=""))
 
     def latest(self, limit: int = 50, *, state: str = "", before: str = "") -> list[Delivery]:
         """Return the newest deliveries, newest first: in one state alone, or received before a moment."""
         wanted = select(INBOX).order_by(INBOX.c.received.desc(), INBOX.c.delivery).limit(limit)
         wanted = wanted.where(INBOX.c.state == state) if state else wanted
         return self._read(wanted.where(INBOX.c.received < before) if before else wanted)
+
+    def page(
+        self,
+        limit: int = 50,
+        *,
+        name: str = "",
+        state: str = "",
+        sender: str = "",
+        incident: str = "",
+        before: tuple[str, str] = ("", ""),
+    ) -> list[Delivery]:
+        """
+        Return deliveries without their bodies, newest first; those alone whose name begins so, or that fit the rest.
+
+        `before` are time and name of the last one of the page before: several may have come at once. They are given as
+        they stand: what somebody has damaged can be of another type, and hides no other.
+        """
+        wanted = select(*_BARE).order_by(INBOX.c.received.desc(), INBOX.c.delivery).limit(limit)
+        wanted = wanted.where(INBOX.c.delivery.startswith(name, autoescape=True)) if name else wanted
+        wanted = wanted.where(*_in(state)) if state else wanted
+        wanted = wanted.where(INBOX.c.sender == sender) if sender else wanted
+        wanted = wanted.where(_of(incident)) if incident else wanted
+        moment, last = before
+        later = and_(INBOX.c.received == moment, INBOX.c.delivery > last)
+        return self._as_they_stand(wanted.where(or_(INBOX.c.received < moment, later)) if moment else wanted)
+
+    def get(self, name: str, *, body: bool = True) -> Delivery | None:
+        """Return one delivery as it stands, or None."""
+        wanted = select(*(_WHOLE if body else _BARE)).where(INBOX.c.delivery == name)
+        return next(iter(self._as_they_stand(wanted)), None)
+
+    def oldest_waiting(self) -> Delivery | None:
+        """Return the delivery that has waited for longest to be settled, without its body, or None."""
+        waits = INBOX.c.state.in_((NEW, HELD, OPENED))
+        oldest = select(func.min(INBOX.c.received)).where(waits).scalar_subquery()
+        wanted = select(*_BARE).where(waits, INBOX.c.received == oldest).order_by(INBOX.c.delivery).limit(1)
+        return next(iter(self._as_they_stand(wanted)), None)
 
     def since(self, moment: datetime, limit: int = 2000) -> list[Delivery]:
         """Return what was received since a moment, newest first."""
@@ -162,8 +227,26 @@ class Inbox:
         with self.database.reading() as connection:
             return [_delivery(row) for row in connection.execute(wanted)]
 
+    def _as_they_stand(self, wanted: Select[Any]) -> list[Delivery]:
+        with self.database.as_it_stands() as connection:
+            rows = [dict(row._mapping) for row in connection.execute(wanted)]  # noqa: SLF001 - its public name
+        return [Delivery(**{"raw": b"", **row, "headers": _headers(str(row["headers"]))}) for row in rows]
 
-_VALUES = {"state": "to", "says": "why", "incident": "into", "again": "next"}
+
+_BARE = [column for column in INBOX.c if column is not INBOX.c.raw]
+_WHOLE = [*_BARE, type_coerce(INBOX.c.raw, NullType()).label("raw")]  # as it stands: text there must not raise
+_VALUES = {"state": "to", "says": "why", "incident": "into", "again": "next", "starts": "wants"}
+
+
+def _in(state: str) -> list[ColumnElement[bool]]:
+    # Only what is held has a time to be looked at again; said here, the index of states gives the others in order.
+    return [INBOX.c.state == state, *([INBOX.c.again == ""] if state != HELD else [])]
+
+
+def _of(incident: str) -> ColumnElement[bool]:
+    """Select what an incident has taken in, also where the delivery opened or joined another one first."""
+    told = select(SIGHTINGS.c.delivery).where(SIGHTINGS.c.incident == incident)
+    return or_(INBOX.c.incident == incident, INBOX.c.delivery.in_(told))
 
 
 def _moment(moment: datetime | None) -> str:
@@ -181,6 +264,7 @@ def _row(delivery: Delivery) -> dict[str, Any]:
         "headers": json.dumps(dict(delivery.headers), sort_keys=True),
         "incident": delivery.incident,
         "again": delivery.again,
+        "starts": delivery.starts,
     }
 
 

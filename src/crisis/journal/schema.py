@@ -61,13 +61,15 @@ INBOX = Table(
     Column("headers", Text, nullable=False, server_default="{}"),
     Column("incident", String(80), nullable=False, server_default=""),
     Column("again", String(27), nullable=False, server_default=""),
+    Column("starts", Text, nullable=False, server_default=""),
     Index("inbox_state", "state", "again", "received"),
     Index("inbox_received", "received"),
 )
 """
 What arrived and was answered 202, kept until it is settled; with the few headers that say what the body is.
 
-`incident` is the one it opened or joined first. `again` is when one that waits is to be looked at next.
+`incident` is the one it opened or joined first. `again` is when one that is held is to be looked at next. `starts` is
+JSON: the runs that it wants, until they are under way.
 """
 
 SIGHTINGS = Table(

@@ -6,12 +6,12 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import delete, func, or_, select
+from sqlalchemy import and_, delete, func, or_, select
 from sqlalchemy.dialects import postgresql, sqlite
 
 from crisis.domain.clock import write_time
 from crisis.journal.database import Database
-from crisis.journal.schema import SIGHTINGS
+from crisis.journal.schema import INBOX, SIGHTINGS
 
 __all__ = ["Sighting", "Sightings", "alert_key", "source_key"]
 
@@ -70,6 +70,14 @@ class Sightings:
                 found += [Sighting(**row._mapping) for row in connection.execute(select(SIGHTINGS).where(among))]  # noqa: SLF001
         return found
 
+    def still_firing(self, sender: str, before: datetime, limit: int = 2000) -> list[Sighting]:
+        """Return what a sender told of before a moment and nobody has said to be over, the newest first."""
+        told = select(INBOX.c.delivery).where(INBOX.c.sender == sender)
+        fires = and_(SIGHTINGS.c.resolved == "", SIGHTINGS.c.seen < write_time(before))
+        wanted = select(SIGHTINGS).where(fires, SIGHTINGS.c.delivery.in_(told)).order_by(SIGHTINGS.c.seen.desc())
+        with self.database.reading() as connection:
+            return [Sighting(**row._mapping) for row in connection.execute(wanted.limit(limit))]  # noqa: SLF001
+
     def keep(self, sightings: Collection[Sighting]) -> None:
         """Keep sightings as they are now, whether or not they were known."""
         dialect: Any = sqlite if self.database.sqlite else postgresql
@@ -80,9 +88,13 @@ class Sightings:
             if rows:
                 connection.execute(insert.on_conflict_do_update(index_elements=["alert"], set_=changed), rows)
 
-    def firing(self, incident: str) -> int:
-        """Return how many alerts of an incident still fire."""
-        return self._count(incident, SIGHTINGS.c.resolved == "")
+    def firing(self, incident: str, besides: Collection[str] = ()) -> int:
+        """Return how many alerts of an incident still fire, besides some that are known better."""
+        if not besides:
+            return self._count(incident, SIGHTINGS.c.resolved == "")
+        wanted = select(SIGHTINGS.c.alert).where(SIGHTINGS.c.incident == incident, SIGHTINGS.c.resolved == "")
+        with self.database.reading() as connection:
+            return len(set(connection.execute(wanted).scalars()) - set(besides))
 
     def total(self, incident: str) -> int:
         """Return how many alerts an incident has taken in."""

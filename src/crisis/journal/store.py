@@ -140,6 +140,12 @@ class Journal:
         with self.database.reading() as connection:
             return [str(row.incident) for row in connection.execute(wanted)]
 
+    def heads(self) -> dict[str, str]:
+        """Return what changes with every new entry, of every chain; also of one whose head is damaged."""
+        with self.database.reading() as connection:
+            rows = connection.execute(select(HEADS.c.incident, HEADS.c.seq, HEADS.c.hash))
+            return {str(row.incident): f"{row.seq} {row.hash}" for row in rows}
+
     def head(self, incident: str) -> tuple[int, str] | None:
         """Return the sequence number and hash of the last entry, or None for an unknown incident."""
         with self.database.reading() as connection:

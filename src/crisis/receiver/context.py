@@ -11,6 +11,8 @@ from crisis.journal.inbox import Inbox
 from crisis.journal.pulses import Pulses
 from crisis.journal.sightings import Sightings
 from crisis.journal.store import Journal
+from crisis.receiver.cases import Cases
+from crisis.receiver.storm import StormWatch
 from crisis.settings import Settings
 
 __all__ = ["Context", "Finished"]
@@ -45,6 +47,16 @@ class Context:
     """When each loop of ours last came round, on the monotonic clock."""
     stopping: threading.Event = field(default_factory=threading.Event, repr=False)
     """Set when the server is about to stop: rooms that are open would keep it waiting for their end."""
+
+    @cached_property
+    def cases(self) -> Cases:
+        """The incidents as the rules see them that say which alert belongs to which."""
+        return Cases(self.journal)
+
+    @cached_property
+    def storm(self) -> StormWatch:
+        """How many groups of alerts came lately."""
+        return StormWatch(self.protocol.intake.storm)
 
     @cached_property
     def sightings(self) -> Sightings:

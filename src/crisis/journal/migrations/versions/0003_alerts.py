@@ -11,6 +11,7 @@ def upgrade() -> None:
     """Add the columns and tables; what came before is found in the incidents' chains."""
     op.add_column("inbox", sa.Column("incident", sa.String(80), nullable=False, server_default=""))
     op.add_column("inbox", sa.Column("again", sa.String(27), nullable=False, server_default=""))
+    op.add_column("inbox", sa.Column("starts", sa.Text, nullable=False, server_default=""))
     op.drop_index("inbox_state", "inbox")
     op.create_index("inbox_state", "inbox", ["state", "again", "received"])
     op.create_index("inbox_received", "inbox", ["received"])

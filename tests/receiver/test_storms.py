@@ -1,0 +1,327 @@
+"""Storms, flaps and resolutions, as they come in: what opens, what joins, what people get, and what checks health."""
+
+import json
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import Any
+
+import pytest
+
+from crisis.domain.alerting import Intake, Maintenance
+from crisis.domain.clock import utc_now, write_time
+from crisis.domain.correlation import STORM_OVER
+from crisis.domain.incident import HANDED_OVER, RECOVERED
+from crisis.domain.start import CHECK_HEALTH, HAND_OVER, Start
+from crisis.journal.inbox import Delivery
+from crisis.journal.store import Journal
+from crisis.receiver.context import Context
+from crisis.receiver.dispatch import calm_down, handle, handle_all, recall_storm
+from tests.receiver.payloads import alert, delivery
+from tests.receiver.test_dispatch import again, kinds, put, state
+
+
+def with_services(context: Context, *names: str, **intake: Any) -> Context:
+    """Return the context of a company with more services, all like the shop, and its own rules of intake."""
+    shop = context.protocol.services["shop"]
+    services = {**context.protocol.services, **dict.fromkeys(names, shop)}
+    rules = Intake.model_validate(intake)
+    return replace(context, protocol=context.protocol.model_copy(update={"services": services, "intake": rules}))
+
+
+def about(service: str, number: int = 0, status: str = "firing", **labels: str) -> bytes:
+    """Return a delivery of a group of its own, of an alert that has just begun, about a service."""
+    one = {**alert(status, service=service, **labels), "startsAt": write_time(utc_now())}
+    group = f'{{}}:{{service="{service}", n="{number}"}}'
+    return delivery({**one, "fingerprint": f"{service}-{number}"}, groupKey=group)
+
+
+def end(journal: Journal, incident: str, outcome: str) -> None:
+    """Let the run of an incident end."""
+    body = {"run": "r", "playbook": "bad-deploy", "outcome": outcome, "says": "so"}
+    journal.append(incident, "ended", "responder", body)
+
+
+def starts_of(found: list[Start]) -> list[tuple[str, str]]:
+    """Return playbook and service of each start."""
+    return [(one.playbook, one.service) for one in found]
+
+
+NAMES = [f"s{number}" for number in range(6)]
+
+
+@pytest.fixture
+def stormy(context: Context) -> Context:
+    """A company of many services, where more than three groups a minute are a storm."""
+    return with_services(context, *NAMES, storm={"groups": 3, "calm": "5m"})
+
+
+def storm_over(context: Context, names: list[str]) -> list[Start]:
+    """Let one alert of each service come in, one delivery after the other, and return what starts."""
+    return [one for name in names for one in handle(context, put(context, about(name), f"d-{name}"))]
+
+
+def test_beyond_so_many_groups_people_are_told_and_no_remedy_starts(stormy: Context, journal: Journal) -> None:
+    """The fourth group opens the one storm incident, and the others join it."""
+    found = storm_over(stormy, NAMES)
+
+    assert starts_of(found) == [("bad-deploy", name) for name in NAMES[:3]] + [(HAND_OVER, "s3")]
+    storm = found[-1]
+    assert storm.summary.startswith("alert storm: 4 groups within 1 min 00 s; no remedy starts by itself")
+    assert journal.entries(storm.incident)[0].body["storm"] is True
+    assert [state(stormy, f"d-{name}") for name in NAMES[4:]] == [("joined", f"belongs to {storm.incident}")] * 2
+
+
+def test_the_alerts_of_one_group_are_one(stormy: Context) -> None:
+    """A thousand alerts that come in three groups are no storm."""
+    for number, name in enumerate(NAMES[:3]):
+        many = [{**alert(service=name), "fingerprint": f"{name}-{n}"} for n in range(300)]
+        handle(stormy, put(stormy, delivery(*many, groupKey=f"g{number}"), f"d{number}"))
+
+    assert starts_of(handle(stormy, put(stormy, about(NAMES[0]), "d-more"))) == []
+    assert not stormy.storm.is_excess(3)
+
+
+def test_a_storm_in_one_batch_is_one_too(stormy: Context) -> None:
+    """Everything that waited while we were away comes at once."""
+    for name in NAMES:
+        put(stormy, about(name), f"d-{name}")
+    found = handle_all(stormy, stormy.inbox.new())
+
+    assert starts_of(found) == [("bad-deploy", name) for name in NAMES[:3]] + [(HAND_OVER, "s3")]
+
+
+def test_a_storm_lasts_until_it_has_been_calm(
+    stormy: Context, journal: Journal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Then remedies start again, and it stands in the chain."""
+    storm = storm_over(stormy, NAMES)[-1]
+    calm_down(stormy)
+    assert journal.recorded(storm.incident, STORM_OVER) is None
+
+    monkeypatch.setattr("crisis.receiver.dispatch.utc_now", lambda: utc_now() + timedelta(minutes=5.1))
+    calm_down(stormy)
+    calm_down(stormy)
+
+    assert journal.recorded(storm.incident, STORM_OVER) is not None
+    end(journal, storm.incident, HANDED_OVER)
+    lull = [write_time(utc_now() + timedelta(minutes=6))]
+    body = about("s5", 9)
+    stormy.inbox.put_all([Delivery("d-after", "alertmanager", lull[0], body)])
+    assert starts_of(handle(stormy, stormy.inbox.latest(1)[0])) == [("bad-deploy", "s5")]
+
+
+def test_a_start_of_ours_ends_no_storm(stormy: Context) -> None:
+    """Who starts in the middle counts what came in just before."""
+    storm_over(stormy, NAMES[:3])
+    fresh = replace(stormy)
+    recall_storm(fresh)
+
+    assert starts_of(handle(fresh, put(fresh, about("s4"), "d-4"))) == [(HAND_OVER, "s4")]
+    assert starts_of(handle(replace(stormy), put(stormy, about("s5"), "d-5"))) == []
+
+
+def test_flaps_are_handed_to_people(context: Context, journal: Journal) -> None:
+    """Three runs within the hour; the fourth flap tells people, and the fifth joins what they have in their hands."""
+    flapping = with_services(context)
+    began = utc_now() + timedelta(minutes=2)
+    found = list[list[Start]]()
+    for number in range(5):
+        flap = {**alert(), "startsAt": write_time(began + timedelta(minutes=number))}
+        found.append(handle(flapping, put(flapping, delivery(flap), f"d{number}")))
+        for one in found[-1]:
+            end(journal, one.incident, RECOVERED if one.playbook == "bad-deploy" else HANDED_OVER)
+
+    assert [starts_of(one) for one in found] == [[("bad-deploy", "shop")]] * 3 + [[(HAND_OVER, "shop")], []]
+    assert state(context, "d4") == ("joined", f"belongs to {found[3][0].incident}")
+
+
+def test_a_worse_alert_raises_the_level_once_and_calls(context: Context, journal: Journal) -> None:
+    """A search that fails, then the checkout: the same incident, another level, and its people are called."""
+    route = {"when": {"alertname": "FeatureBroken"}, "start": "bad-deploy", "level": 2}
+    sender = context.protocol.alerts["alertmanager"]
+    routes = (*sender.routes, type(sender.routes[0]).model_validate(route))
+    alerts = {"alertmanager": sender.model_copy(update={"routes": routes})}
+    two = replace(context, protocol=context.protocol.model_copy(update={"alerts": alerts}))
+    (first,) = handle(two, put(two, about("shop", alertname="FeatureBroken", severity="warning")))
+    found = [one for n in (2, 3) for one in handle(two, put(two, about("shop", n), f"d{n}"))]
+
+    assert int(first.level) == 2
+    levels = [entry.body["level"] for entry in journal.entries(first.incident) if entry.kind == "level"]
+    assert levels == [2, 1]
+    assert [(one.playbook, one.incident) for one in found] == [(HAND_OVER, first.incident)]
+    assert found[0].key != first.key
+
+
+def test_the_worst_alert_of_a_delivery_opens(context: Context, journal: Journal) -> None:
+    """A group that holds both does not open at the lesser level, to be raised a moment later."""
+    route = {"when": {"alertname": "FeatureBroken"}, "start": "bad-deploy", "level": 2}
+    sender = context.protocol.alerts["alertmanager"]
+    routes = (*sender.routes, type(sender.routes[0]).model_validate(route))
+    alerts = {"alertmanager": sender.model_copy(update={"routes": routes})}
+    two = replace(context, protocol=context.protocol.model_copy(update={"alerts": alerts}))
+    mild = {**alert(alertname="FeatureBroken"), "fingerprint": "f0"}
+    (start,) = handle(two, put(two, delivery(mild, alert())))
+
+    assert int(start.level) == 1
+    assert kinds(journal, start.incident) == ["opened", "level", "alert", "alert"]
+
+
+def resolved(number: int, began: str) -> dict[str, Any]:
+    """Return one of the alerts below as it resolves."""
+    return {**alert("resolved"), "fingerprint": f"f{number}", "startsAt": began}
+
+
+@pytest.fixture
+def failed(context: Context, journal: Journal) -> tuple[str, str]:
+    """Give an incident of two alerts whose run could not prove health, and when they began."""
+    began = write_time(utc_now())
+    two = [{**alert(), "fingerprint": f"f{number}", "startsAt": began} for number in (1, 2)]
+    (start,) = handle(context, put(context, delivery(*two)))
+    end(journal, start.incident, "UnprovenError")
+    return start.incident, began
+
+
+def test_the_last_resolution_starts_our_own_look(context: Context, journal: Journal, failed: tuple[str, str]) -> None:
+    """One of two is still firing: nothing. Then none is: health is checked, and nothing is closed by the word."""
+    incident, began = failed
+    assert handle(context, put(context, delivery(resolved(1, began)), "d2")) == []
+    (check,) = handle(context, put(context, delivery(resolved(1, began), resolved(2, began)), "d3"))
+
+    assert (check.playbook, check.service, check.incident) == (CHECK_HEALTH, "shop", incident)
+    assert context.sightings.firing(incident) == 0
+    assert state(context, "d2") == ("joined", f"belongs to {incident}")
+    assert kinds(journal, incident)[-2:] == ["alert", "alert"]
+    assert [json.loads(one.starts)[0]["playbook"] for one in context.inbox.starting() if one.delivery == "d3"]
+
+
+def test_both_resolutions_of_one_delivery_start_one_look(context: Context, failed: tuple[str, str]) -> None:
+    """Not one for each alert."""
+    found = handle(context, put(context, delivery(resolved(1, failed[1]), resolved(2, failed[1])), "d2"))
+
+    assert starts_of(found) == [(CHECK_HEALTH, "shop")]
+
+
+def test_both_resolutions_of_one_batch_start_one_look(context: Context, failed: tuple[str, str]) -> None:
+    """What is not written yet counts as well."""
+    for number in (1, 2):
+        put(context, delivery(resolved(number, failed[1])), f"d{number + 1}")
+
+    assert starts_of(handle_all(context, context.inbox.new())) == [(CHECK_HEALTH, "shop")]
+
+
+def test_a_resolution_while_a_run_is_at_work_starts_nothing(context: Context, journal: Journal) -> None:
+    """The run proves health itself."""
+    (start,) = handle(context, put(context, delivery()))
+
+    assert handle(context, put(context, delivery(alert("resolved")), "d2")) == []
+    assert kinds(journal, start.incident) == ["opened", "level", "alert", "alert"]
+
+
+def test_a_resolution_after_the_recovery_starts_nothing(context: Context, journal: Journal) -> None:
+    """Health was proved."""
+    (start,) = handle(context, put(context, delivery()))
+    end(journal, start.incident, RECOVERED)
+
+    assert handle(context, put(context, delivery(alert("resolved")), "d2")) == []
+    assert state(context, "d2") == ("joined", f"belongs to {start.incident}")
+
+
+def test_an_alert_without_a_start_resolves_all_the_same(context: Context, journal: Journal) -> None:
+    """CloudWatch, Datadog, Pingdom and UptimeRobot do not say when it began, or say when it changed."""
+    timeless = {name: value for name, value in alert().items() if name != "startsAt"}
+    (start,) = handle(context, put(context, delivery(timeless)))
+    end(journal, start.incident, "DeclinedError")
+    (check,) = handle(context, put(context, delivery({**timeless, "status": "resolved"}), "d2"))
+
+    assert (check.playbook, check.incident) == (CHECK_HEALTH, start.incident)
+    end(journal, start.incident, RECOVERED)
+    moment = utc_now() + timedelta(minutes=3)
+    context.inbox.put_all([Delivery("d3", "alertmanager", write_time(moment), delivery(timeless))])
+    (new,) = handle(context, context.inbox.latest(1)[0])
+    assert new.incident != start.incident
+
+
+def test_an_echo_without_a_start_joins_once_it_has_resolved(context: Context, journal: Journal) -> None:
+    """It is told from a new outage by its resolution alone."""
+    timeless = {name: value for name, value in alert().items() if name != "startsAt"}
+    (start,) = handle(context, put(context, delivery()))
+    end(journal, start.incident, RECOVERED)
+    handle(context, put(context, delivery({**timeless, "fingerprint": "echo"}), "d2"))
+    handle(context, put(context, delivery({**timeless, "fingerprint": "echo", "status": "resolved"}), "d3"))
+
+    assert state(context, "d2")[0] == "held"
+    assert again(context, "d2") == []
+    assert state(context, "d2") == ("joined", f"belongs to {start.incident}")
+
+
+def planned(context: Context, until: datetime) -> Context:
+    """Return the context while the shop is worked on."""
+    work = {"service": "shop", "from": write_time(utc_now() - timedelta(hours=1)), "to": write_time(until)}
+    return replace(
+        context, protocol=context.protocol.model_copy(update={"maintenance": (Maintenance.model_validate(work),)})
+    )
+
+
+def test_what_still_fires_after_planned_work_opens(
+    context: Context, journal: Journal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is looked at when the window ends, although the sender may repeat it in hours alone."""
+    until = utc_now() + timedelta(minutes=30)
+    working = planned(context, until)
+    assert handle(working, put(working, delivery())) == []
+    assert state(working, "d1")[0] == "held"
+    assert working.inbox.due(until - timedelta(seconds=1)) == []
+    assert len(working.inbox.due(until)) == 1
+
+    monkeypatch.setattr("crisis.receiver.judging.utc_now", lambda: until + timedelta(seconds=1))
+    (start,) = again(working, "d1")
+    assert kinds(journal, start.incident) == ["opened", "level", "alert"]
+
+
+def test_what_has_resolved_during_planned_work_opens_nothing(context: Context, monkeypatch: pytest.MonkeyPatch) -> None:
+    """That is what the window is for."""
+    until = utc_now() + timedelta(minutes=30)
+    working = planned(context, until)
+    handle(working, put(working, delivery()))
+    handle(working, put(working, delivery(alert("resolved")), "d2"))
+
+    monkeypatch.setattr("crisis.receiver.judging.utc_now", lambda: until + timedelta(seconds=1))
+    assert again(working, "d1") == []
+    assert state(working, "d1") == ("ignored", "it was resolved while it was held")
+
+
+def test_one_cause_behind_two_services_is_one_incident(context: Context, journal: Journal) -> None:
+    """The payment provider is down: the shop and the blog fail, and one playbook runs."""
+    causes = [{"name": "payment provider", "when": {"vendor": "stripe"}}]
+    two = with_services(context, "blog", causes=causes)
+    found = [one for name in ("shop", "blog") for one in handle(two, put(two, about(name, vendor="stripe"), name))]
+
+    assert starts_of(found) == [("bad-deploy", "shop")]
+    assert journal.entries(found[0].incident)[0].body["cause"] == "payment provider"
+    assert journal.entries(found[0].incident)[-1].body["because"] == "one cause: payment provider"
+
+
+def test_what_no_route_fits_starts_what_the_protocol_says_otherwise(context: Context) -> None:
+    """For services that are known; nothing is guessed about others."""
+    triage = with_services(context, otherwise="triage")
+    found = handle(triage, put(triage, about("shop", alertname="Odd", severity="info")))
+
+    assert [(one.playbook, int(one.level)) for one in found] == [("triage", 3)]
+    assert handle(triage, put(triage, about("pump", alertname="Odd"), "d2")) == []
+    assert state(triage, "d2")[0] == "ignored"
+
+
+def test_a_damaged_incident_holds_up_its_own_alert_alone(context: Context) -> None:
+    """The others of the batch are judged, and the one is tried again."""
+    two = with_services(context, "blog")
+    (start,) = handle(two, put(two, about("shop")))
+    with two.journal.database.writing() as connection:
+        for name in connection.exec_driver_sql("SELECT name FROM sqlite_master WHERE type = 'trigger'").scalars().all():
+            connection.exec_driver_sql(f'DROP TRIGGER "{name}"')
+        connection.exec_driver_sql("UPDATE heads SET seq = 'x' WHERE incident = ?", (start.incident,))
+    put(two, about("shop", 2), "d2")
+    put(two, about("blog"), "d3")
+    found = handle_all(two, two.inbox.new())
+
+    assert ("bad-deploy", "blog") in starts_of(found)
+    assert state(two, "d2")[0] in ("held", "opened")
