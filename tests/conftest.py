@@ -40,6 +40,11 @@ def _environment_for_tests() -> Path:
 _HOME = _environment_for_tests()
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Let outages last as long as they may in the field, where that is only more waiting."""
+    parser.addoption("--long", action="store_true", help="outages of 30 s instead of a few")
+
+
 @pytest.fixture(scope="session")
 def project() -> Path:
     """The root of the checkout."""

@@ -16,6 +16,8 @@ from crisis.sandbox.memory import SERVICE, Memory, moment
 
 CONTEXT = "crisis/journeys"
 _EVERY, _EVERY_WHILE_NEW, _EVERY_WHILE_FIRING = 0.25, 0.05, 0.02
+_EVERY_UNWATCHED = 1.0
+_WATCHED_FOR = 5.0
 _IN_A_ROW = 2
 _VOUCH_AFTER = 3
 _SLOW = 3.0
@@ -50,7 +52,7 @@ class Vouching:
 
 @dataclass
 class Prober:
-    """Goes through the shop like a shopper, about four times a second."""
+    """Goes through the shop like a shopper: four times a second where somebody watches, else once."""
 
     memory: Memory
     courier: Courier
@@ -61,6 +63,7 @@ class Prober:
     healthy_again: list[dict[str, Any]] = field(default_factory=list)
     vouched: defaultdict[str, asyncio.Event] = field(default_factory=lambda: defaultdict(asyncio.Event))
     _vouching: Vouching = field(default_factory=Vouching)
+    _scraped: float = -_WATCHED_FOR
     _ailing: bool = False
     _away: bool = False
 
@@ -71,8 +74,13 @@ class Prober:
                 began = time.monotonic()
                 await self.round(client)
                 new = not self._judged(self.memory.serving) and not self._away
-                every = _EVERY_WHILE_NEW if new else _EVERY
+                every = _EVERY_WHILE_NEW if new else _EVERY if self._watched else _EVERY_UNWATCHED
                 await asyncio.sleep(max(0.0, began + every - time.monotonic()))
+
+    @property
+    def _watched(self) -> bool:
+        """Whether anybody hears of what is measured; a shop that nobody watches need not keep a processor busy."""
+        return self.courier.webhook is not None or time.monotonic() < self._scraped + _WATCHED_FOR
 
     async def watch_maintenance(self) -> None:
         """Stamp the moment shoppers first see the maintenance page, to a fiftieth of a second."""
@@ -81,7 +89,7 @@ class Prober:
                 if self.courier.open or self._away:
                     with suppress(httpx.HTTPError):
                         self._see(away=(await client.get("/")).headers.get(MAINTENANCE) == "maintenance")
-                await asyncio.sleep(_EVERY_WHILE_FIRING)
+                await asyncio.sleep(_EVERY_WHILE_FIRING if self._watched else _EVERY)
 
     async def round(self, client: httpx.AsyncClient) -> None:
         """Go through every journey once."""
@@ -153,6 +161,7 @@ class Prober:
 
     def metrics(self) -> str:
         """Write the measurements in Prometheus' text format."""
+        self._scraped = time.monotonic()
         lines = ["# TYPE crisis_journey_up gauge", "# TYPE crisis_journey_seconds gauge"]
         for name, journey in self.journeys.items():
             labels = f'{{service="{SERVICE}",journey="{name}"}}'
