@@ -21,7 +21,7 @@ app = typer.Typer(
 )
 people = typer.Typer(no_args_is_help=True, help="Who decides, and how they prove who they are.")
 app.add_typer(people, name="people")
-alerts = typer.Typer(no_args_is_help=True, help="What alerts mean, before one comes.")
+alerts = typer.Typer(no_args_is_help=True, help="What alerts came and what became of them, and what one would start.")
 app.add_typer(alerts, name="alerts")
 Incident = Annotated[str, typer.Argument(help="the incident, for example INC-20261124-3f9a2c")]
 Home = Annotated[Path | None, typer.Option(help="folder of the journal; by default $CRISIS_HOME or .crisis")]
@@ -49,11 +49,19 @@ def up(home: Home = None) -> None:
     make_home(settings.home)
     settings.adopt()  # before Prefect is loaded: it reads the environment once, then
 
+    from crisis.logs import set_up_logs  # noqa: PLC0415
     from crisis.up import serve  # noqa: PLC0415 - loads all of Prefect
 
-    logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(name)s: %(message)s")
-    console = Console()
-    asyncio.run(serve(settings, said=lambda line: console.print(line, highlight=False)))
+    set_up_logs(settings.log, settings.log_level)
+    console, log = Console(), logging.getLogger("crisis.up")
+
+    def said(line: str) -> None:
+        if settings.log == "json":
+            log.info("%s", " ".join(line.split()))
+        else:
+            console.print(line, highlight=False)
+
+    asyncio.run(serve(settings, said=said))
 
 
 @app.command()
@@ -218,6 +226,31 @@ def try_alert(
     from crisis.commands.alerting import try_payload  # noqa: PLC0415
 
     try_payload(_settings(None), file, sender, header or [], Console())
+
+
+@alerts.command("list")
+def list_alerts(
+    state: Annotated[str, typer.Option(help="new, held, opened, started, joined or ignored")] = "",
+    sender: Annotated[str, typer.Option(help="a sender of protocol.yaml")] = "",
+    limit: Annotated[int, typer.Option(min=1, max=1000, help="how many, newest first")] = 50,
+    home: Home = None,
+) -> None:
+    """List what came in, and why each did or did not start something."""
+    from crisis.commands import alerting as desk  # noqa: PLC0415
+
+    desk.list_alerts(_settings(home), state, sender, limit, Console())
+
+
+@alerts.command("replay")
+def replay_alert(
+    delivery: Annotated[str, typer.Argument(help="its name, or six signs of it, as `crisis alerts list` shows it")],
+    wait: Annotated[str, typer.Option(help="how long `crisis up` may take to take it in")] = "30s",
+    home: Home = None,
+) -> None:
+    """Send a stored alert again; what was started for it before is not started twice."""
+    from crisis.commands import alerting as desk  # noqa: PLC0415
+
+    desk.replay_alert(_settings(home), delivery, wait, Console())
 
 
 def _settings(home: Path | None) -> Settings:

@@ -28,7 +28,8 @@ def refuse_without_people(protocol: Protocol, playbooks: Collection[str]) -> Non
     lacking = [name for name in (HAND_OVER, CHECK_HEALTH) if name not in playbooks]
     if protocol.alerts and lacking:
         saw, then = f"no {' and no '.join(lacking)}", "put them back: any alert may start them"
-        raise ProtocolError("prefect.yaml", wanted="the playbooks that tell people and prove health", saw=saw, then=then)
+        wanted = "the playbooks that tell people and prove health"
+        raise ProtocolError("prefect.yaml", wanted=wanted, saw=saw, then=then)
 
 
 def _map(value: Any) -> dict[Any, Any]:

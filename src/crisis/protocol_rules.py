@@ -1,5 +1,6 @@
 """Protocol rules: what must hold between the parts of one alert sender, beyond the shape of each."""
 
+import re
 from collections.abc import Callable, Collection, Iterator
 from typing import Any
 
@@ -22,12 +23,21 @@ DATING = frozenset({"aws-sns", "grafana", "standard-webhooks"})
 BY_FIELDS = frozenset({"cloudevents", "generic", "standard-webhooks"})
 """Kinds whose fields stand where protocol.yaml says."""
 
+ASKED = {
+    "alertmanager": frozenset({"receivers", "token", "basic"}),
+    "github": frozenset({"repository", "organization", "token"}),
+    "grafana": frozenset({"receivers", "token", "basic"}),
+    "sentry": frozenset({"organization", "token"}),
+}
+"""Kinds that can be asked for what did not reach us, and what that may take besides the address."""
+
 Where = tuple[str | int, ...]
 Fault = tuple[Where, str, str]  # where it is, what is wrong, how to mend it
 Faults = Iterator[Fault]
 Names = Collection[str] | None
 Pick = Callable[[object, Collection[object]], str]
 
+_ORGANIZATION = r"[A-Za-z0-9][A-Za-z0-9_.-]{0,99}"
 _SHOWN = ("bearer", "basic", "header", "url_secret")
 
 
@@ -38,6 +48,7 @@ def wrong_alerts(root: dict[Any, Any], playbooks: Names, pick: Pick) -> Faults:
         if isinstance(rule, dict) and isinstance(sender, str):
             yield from _wrong_proof(("alerts", sender), rule, _kind(sender, rule))
             yield from _misplaced(("alerts", sender), rule, _kind(sender, rule))
+            yield from _wrong_ask_back(("alerts", sender, "ask_back"), rule.get("ask_back"), _kind(sender, rule))
         for at, route in _list(_map(rule).get("routes")):
             where, route = ("alerts", sender, "routes", at), _map(route)  # noqa: PLW2901
             yield from unknown((*where, "service"), "service", route.get("service"), services, pick)
@@ -76,12 +87,39 @@ def _misplaced(where: Where, rule: dict[Any, Any], kind: str) -> Faults:
         "hosts": {"aws-sns"},
         "window": DATING,
         "fields": BY_FIELDS,
+        "ask_back": ASKED,
     }
     for key, kinds in belongs.items():
         if rule.get(key) and kind in ALERT_KINDS and kind not in kinds:
             yield (*where, key), f"of no use to the kind {kind}", f"it is for {', '.join(sorted(kinds))}; take it out"
     if kind == "generic" and not rule.get("fields"):
         yield (*where, "fields"), "missing", "say where the fields stand: state, firing, key, started"
+
+
+def _wrong_ask_back(where: Where, place: Any, kind: str) -> Faults:
+    """Find what is missing for a sender to be asked, and what its kind has no use for."""
+    if not isinstance(place, dict) or kind not in ASKED:
+        return  # said elsewhere
+    for key in ("receivers", "repository", "organization", "token", "basic"):
+        if place.get(key) and key not in ASKED[kind]:
+            yield (*where, key), f"of no use to the kind {kind}", "take it out"
+    if "receivers" in ASKED[kind] and not place.get("receivers"):
+        yield (*where, "receivers"), "missing", "name the receivers that post to us; others' alerts are not ours"
+    if kind in SIGNING and not place.get("token"):
+        yield (*where, "token"), "missing", "add a reference to a token, for example env:NAME"
+    if place.get("token") and place.get("basic") and "basic" in ASKED[kind]:
+        yield (*where, "basic"), "beside `token`, which is what is shown", "take one of them out"
+    yield from _wrong_owner(where, place, kind)
+
+
+def _wrong_owner(where: Where, place: dict[Any, Any], kind: str) -> Faults:
+    organization = place.get("organization")
+    if kind == "sentry" and not organization:
+        yield (*where, "organization"), "missing", "write the short name that stands in Sentry's addresses"
+    if isinstance(organization, str) and organization and not re.fullmatch(_ORGANIZATION, organization):
+        yield (*where, "organization"), "no short name", "copy it from the organization's address, for example acme"
+    if kind == "github" and bool(place.get("repository")) == bool(organization):
+        yield where, "needs one of repository and organization", "say whose webhook it is, and only that"
 
 
 def unknown(where: Where, kind: str, name: Any, known: Names, pick: Pick) -> Faults:

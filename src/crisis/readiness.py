@@ -21,7 +21,7 @@ from rich.text import Text
 
 from crisis.clients import github, slack, switchboard, twilio, vercel, web
 from crisis.clients.git.plumbing import Git
-from crisis.domain.clock import say_duration
+from crisis.domain.clock import say_duration, utc_now
 from crisis.domain.model import REFERENCE
 from crisis.domain.protocol import (
     Gate,
@@ -37,6 +37,8 @@ from crisis.domain.protocol import (
 )
 from crisis.domain.protocol import Switchboard as SwitchboardPlace
 from crisis.errors import CrisisError, ProtocolError, TransientError
+from crisis.receiver.asking.question import Question
+from crisis.receiver.senders.registry import asker_of
 from crisis.settings import read_address, read_reference
 
 __all__ = ["Check", "Finding", "Probe", "check_readiness", "own_probes", "render", "vendor_probes", "worst_exit"]
@@ -124,6 +126,11 @@ def vendor_probes(protocol: Protocol) -> list[Check]:
             for title, journey in journeys.items():
                 mend = f"walk {title} by hand; mend the service or the {kind} in protocol.yaml"
                 found.append(Check(kind, f"{name}.{title}", partial(_walk, service, title, journey), mend))
+    for sender, rule in protocol.alerts.items():
+        if (asker := asker_of(sender, rule)) is not None:
+            question = Question(sender, rule, since=utc_now(), now=utc_now())
+            mend = f"check alerts.{sender}.ask_back: its address, and the permissions of its token"
+            found.append(Check("ask back", sender, partial(asker.probe, question), mend))
     return found
 
 

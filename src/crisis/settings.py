@@ -5,6 +5,7 @@ import secrets
 from functools import cached_property
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
+from typing import Literal
 
 from pydantic import Field, SecretStr, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -18,6 +19,8 @@ UP_FILE = "up.json"
 
 _KEY_FILE = "signing.key"
 _KEY_LENGTH = 32
+_VAULT_SECONDS = 5
+"""How long Vault may take: an alert waits for the secret that proves its sender."""
 
 
 class Settings(BaseSettings):
@@ -37,6 +40,16 @@ class Settings(BaseSettings):
 
     schedules: bool = Field(default=True, description="whether prefect.yaml's schedules are in force")
     drill: bool = Field(default=False, description="whether everything here is a rehearsal")
+
+    log: Literal["text", "json"] = Field(default="text", description="how `crisis up` writes its log: text or json")
+    log_level: Literal["debug", "info", "warning"] = Field(
+        default="info", description="from what on crisis logs its own doings: debug, info or warning"
+    )
+    metrics_token: SecretStr | None = Field(
+        default=None,
+        min_length=16,
+        description="what a Prometheus shows to read /metrics, as a bearer token; without it this machine alone may",
+    )
 
     signing_key_text: SecretStr | None = Field(
         default=None,
@@ -217,8 +230,8 @@ def _from_environment(name: str, reference: str) -> str:
 def _from_file(where: str, reference: str) -> str:
     try:
         return Path(where).read_text(encoding="utf-8").strip()
-    except OSError as error:
-        says = error.strerror or "an error"
+    except (OSError, UnicodeError) as error:
+        says = getattr(error, "strerror", None) or "no text"
         raise ProtocolError(reference, wanted="a readable file", saw=says, then="mend its path or mode") from None
 
 
@@ -227,7 +240,7 @@ def _from_vault(where: str, reference: str) -> str:
 
     path, _, key = where.partition("#")
     mount, _, rest = path.partition("/")
-    client = hvac.Client()
+    client = hvac.Client(timeout=_VAULT_SECONDS)
     try:
         found = client.secrets.kv.v2.read_secret_version(path=rest, mount_point=mount, raise_on_deleted_version=True)
         return str(found["data"]["data"][key])
@@ -237,9 +250,13 @@ def _from_vault(where: str, reference: str) -> str:
 
 
 def _from_block(where: str, reference: str) -> str:
+    import httpx  # noqa: PLC0415
     from prefect.blocks.system import Secret  # noqa: PLC0415 - loads all of Prefect
 
+    wanted = "a Prefect Secret block"
     try:
         return str(Secret.load(where).get())  # type: ignore[union-attr]
     except ValueError:
-        raise ProtocolError(reference, wanted="a Prefect Secret block", saw="none", then="create it") from None
+        raise ProtocolError(reference, wanted=wanted, saw="none", then="create it") from None
+    except httpx.HTTPError as error:
+        raise ProtocolError(reference, wanted=wanted, saw=type(error).__name__, then="is Prefect up?") from None

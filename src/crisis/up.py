@@ -7,25 +7,27 @@ import logging
 import os
 import signal
 import socket
+import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import IO
 
-import uvicorn
 from prefect.client.orchestration import get_client
 
+from crisis.domain.clock import utc_now
 from crisis.engine.deployments import Deployment, read_deployments
 from crisis.engine.responder import Responder
 from crisis.engine.server import PrefectServer, answers
-from crisis.errors import ProtocolError
+from crisis.errors import JournalError, ProtocolError
 from crisis.intake_rules import refuse_without_people
 from crisis.journal.inbox import Inbox
 from crisis.journal.lease import Leases
 from crisis.journal.store import Journal
 from crisis.protocol_file import load_protocol
-from crisis.receiver.app import create_app
-from crisis.receiver.clerk import Clerk
+from crisis.receiver.catch_up import CatchUp
+from crisis.receiver.clerk import ALIVE, Clerk
 from crisis.receiver.context import Context
+from crisis.receiver.serving import server_for
 from crisis.settings import UP_FILE, Settings
 
 __all__ = ["serve"]
@@ -53,12 +55,13 @@ async def serve(settings: Settings, *, said: Callable[[str], None]) -> None:
     _stop_on_signals(stopped)
     async with _prefect(settings) as ui:
         context = Context(journal, inbox, protocol, settings, woken.set, ui)
+        catching = CatchUp(context, context.pulses.last(ALIVE))  # before anything says that we live again
         async with _receiver(context):
             said(f"receiver  {settings.address}")
             async with _responder(context, deployments) as responder:
                 _write_up_file(settings)
                 said(f"Prefect   {ui}")
-                await _until_stopped(stopped, context, responder, woken)
+                await _until_stopped(stopped, context, responder, catching, woken)
     (settings.home / UP_FILE).unlink(missing_ok=True)
     journal.close()
     alone.close()
@@ -83,11 +86,7 @@ async def _prefect(settings: Settings) -> AsyncIterator[str]:
 
 @asynccontextmanager
 async def _receiver(context: Context) -> AsyncIterator[None]:
-    host, port = context.settings.host, context.settings.port
-    config = uvicorn.Config(
-        create_app(context), host=host, port=port, log_level="warning", access_log=False, proxy_headers=False
-    )
-    server = uvicorn.Server(config)
+    server = server_for(context)
     # `serve` would take over the signals: ours stop the parts in order, the receiver last.
     serving = asyncio.create_task(server._serve())  # noqa: SLF001
     while not server.started and not serving.done():  # noqa: ASYNC110 - uvicorn has no event to wait for
@@ -106,6 +105,7 @@ async def _responder(context: Context, deployments: list[Deployment]) -> AsyncIt
     leases = Leases(journal.database, settings.lease)
     async with get_client() as client:
         responder = Responder(context.protocol, journal, leases, client, deployments)
+        responder.heard = lambda: context.beats.update(prefect=time.monotonic())
         await asyncio.to_thread(responder.warm)
         await answers(settings.prefect_api, settings.home / "prefect-server.log")
         await responder.register()
@@ -115,16 +115,35 @@ async def _responder(context: Context, deployments: list[Deployment]) -> AsyncIt
             responder.stop()
 
 
-async def _until_stopped(stopped: asyncio.Event, context: Context, responder: Responder, woken: asyncio.Event) -> None:
-    work = asyncio.create_task(responder.work())
-    intake = asyncio.create_task(Clerk(context, responder.start).work(woken))
+async def _until_stopped(
+    stopped: asyncio.Event, context: Context, responder: Responder, catching: CatchUp, woken: asyncio.Event
+) -> None:
+    loops = [
+        asyncio.create_task(responder.work()),
+        asyncio.create_task(Clerk(context, responder.start).work(woken)),
+        asyncio.create_task(_catch_up(context, catching, woken)),
+    ]
     stop = asyncio.create_task(stopped.wait())
-    await asyncio.wait({work, intake, stop}, return_when=asyncio.FIRST_COMPLETED)
-    for task in (work, intake):
+    await asyncio.wait({*loops, stop}, return_when=asyncio.FIRST_COMPLETED)
+    for task in loops:
         if task.done():
             task.result()  # a fault in our own loops: let it be seen
         task.cancel()
     stop.cancel()
+
+
+async def _catch_up(context: Context, catching: CatchUp, woken: asyncio.Event) -> None:
+    """Ask senders for what did not reach us: after the start, now and then, and soon where a list was cut off."""
+    while True:
+        while context.cut_off:
+            catching.hurry(context.cut_off.pop())
+        if catching.is_due(utc_now()):
+            try:
+                if (await asyncio.to_thread(catching.round, utc_now())).new:
+                    woken.set()
+            except JournalError as error:
+                _LOG.warning("catch-up: %s", error)
+        await asyncio.sleep(1.0)
 
 
 def _stop_on_signals(stopped: asyncio.Event) -> None:

@@ -2,7 +2,9 @@
 
 import asyncio
 import re
+import time
 from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
@@ -77,6 +79,14 @@ class Browser:
         return self.send("POST", path, data={**hidden, "reason": "", **fields}, headers=headers)
 
 
+@asynccontextmanager
+async def served(context: Context, host: str = "127.0.0.1") -> AsyncIterator[httpx.AsyncClient]:
+    """Talk to one receiver for as long as this lasts, from an address of one's own."""
+    transport = httpx.ASGITransport(create_app(context), raise_app_exceptions=False, client=(host, 40000))
+    async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1:4280") as client:
+        yield client
+
+
 @dataclass
 class Wakes:
     """How often the responder was woken."""
@@ -116,7 +126,9 @@ def context(
     for who, secret in SECRETS.items():
         monkeypatch.setenv(f"CRISIS_SANDBOX_TOTP_{who.upper()}", secret)
     settings = Settings(home=tmp_path, public_url="http://receiver.test")
-    return Context(journal, Inbox(journal.database), protocol, settings, wakes, "http://prefect.test")
+    context = Context(journal, Inbox(journal.database), protocol, settings, wakes, "http://prefect.test")
+    context.beats.update(inbox=time.monotonic(), prefect=time.monotonic())  # as if `crisis up` had just come round
+    return context
 
 
 @pytest.fixture

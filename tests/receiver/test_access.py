@@ -20,6 +20,7 @@ from tests.receiver.conftest import Browser, Room, yes
 
 ROOM = f"/incidents/{INCIDENT}"
 LOCKED = ["/incidents", ROOM, f"{ROOM}/live", f"{ROOM}/timeline.svg", f"{ROOM}/report.md", "/incidents/INC-1"]
+LOCKED += ["/inbox", "/inbox?state=new", "/inbox/3f9a2c"]
 
 
 def path_of(context: Context, who: str = "ada", incident: str = INCIDENT, hours: float = 12) -> str:
@@ -75,6 +76,17 @@ def test_link_leads_to_its_room(browser: Browser) -> None:
     assert all(part in cookie for part in ("HttpOnly", "SameSite=lax", "Path=/incidents", "Max-Age=43200"))
     assert "Secure" not in cookie
     assert "you are in as Ada Okafor (CTO)" in browser.send("GET", ROOM).text
+
+
+def test_session_is_for_incidents_and_inbox_alone(browser: Browser) -> None:
+    """Other pages of this host, on whatever port, are sent no session: a cookie does not tell ports apart."""
+    said = browser.enter().headers.get_list("Set-Cookie")
+    paths = {part.strip() for cookie in said for part in cookie.split(";") if part.strip().startswith("Path=")}
+
+    assert paths == {"Path=/incidents", "Path=/inbox"}
+    assert all("HttpOnly" in cookie and "SameSite=lax" in cookie for cookie in said)
+    assert browser.send("GET", "/inbox").status_code == 200
+    assert browser.send("GET", "/incidents").status_code == 200
 
 
 def test_session_on_https_is_for_https(context: Context) -> None:
@@ -158,7 +170,7 @@ def test_link_is_no_session_and_session_is_no_link(inside: Browser, context: Con
     as_session = Browser(context, httpx.Cookies({COOKIE: path_of(context).removeprefix("/in/")}))
 
     assert as_session.send("GET", ROOM).status_code == 403
-    assert inside.send("GET", f"/in/{inside.cookies[COOKIE]}").status_code == 403
+    assert inside.send("GET", f"/in/{inside.cookies.get(COOKIE, path='/incidents')}").status_code == 403
     assert inside.send("GET", ROOM).status_code == 200
 
 

@@ -4,20 +4,27 @@ import asyncio
 import base64
 import hashlib
 import logging
+import sqlite3
 from collections.abc import AsyncIterator
 from dataclasses import replace
+from pathlib import Path
+from typing import Any
 
+import httpx
 import pytest
-from sqlalchemy import text
+from sqlalchemy import event, text
 from starlette.requests import Request
-from starlette.types import Message
+from starlette.types import ASGIApp, Message
 
-from crisis.domain.alerting import Basic
+from crisis.domain.alerting import AlertSender, Basic
+from crisis.receiver.app import create_app
 from crisis.receiver.body import BadBodyError, read_body
 from crisis.receiver.context import Context
 from crisis.receiver.intake import BODY_LIMIT
-from tests.receiver.conftest import CAPTURED, TOKEN, Browser, Wakes, delivered
+from tests.receiver.conftest import CAPTURED, TOKEN, Browser, Wakes, delivered, served
 from tests.receiver.payloads import alert, delivery
+
+BEARER = {"Authorization": f"Bearer {TOKEN}"}
 
 
 def test_proved_delivery_is_kept_and_answered_at_once(browser: Browser, context: Context, wakes: Wakes) -> None:
@@ -178,6 +185,92 @@ def test_lost_store_says_come_again(browser: Browser, context: Context, wakes: W
     assert wakes.times == 0
 
 
+def with_sender(context: Context, name: str = "alertmanager", **rule: Any) -> Context:
+    """Return a receiver whose protocol has one sender, with this rule."""
+    alerts = {name: AlertSender.model_validate(rule)}
+    return replace(context, protocol=context.protocol.model_copy(update={"alerts": alerts}))
+
+
+def test_many_at_once_share_their_commits(context: Context, wakes: Wakes) -> None:
+    """Fifty deliveries at the same moment are all kept and answered, by far fewer transactions than they are."""
+    commits = []
+    event.listen(context.journal.database.engine, "commit", commits.append)
+
+    async def flood() -> list[httpx.Response]:
+        async with served(context) as client:
+            posts = [
+                client.post("/alerts/alertmanager", content=delivery(alert(fingerprint=f"{n:016x}")), headers=BEARER)
+                for n in range(50)
+            ]
+            return await asyncio.gather(*posts)
+
+    answers = asyncio.run(flood())
+
+    assert {answer.status_code for answer in answers} == {202}
+    assert {kept.delivery for kept in delivered(context)} == {answer.json()["delivery"] for answer in answers}
+    assert len(commits) <= 10
+    assert wakes.times == 50
+
+
+def test_secret_that_cannot_be_read_refuses_nobody_for_good(context: Context, tmp_path: Path) -> None:
+    """While the file of a token is away nothing is proved, and nothing is refused: the sender is to try again."""
+    file = tmp_path / "token"
+    browser = Browser(with_sender(context, bearer=[f"file:{file}"]))
+    away = browser.alert(delivery())
+    file.write_text(TOKEN, encoding="utf-8")
+
+    assert (away.status_code, away.headers["Retry-After"]) == (503, "10")
+    assert browser.alert(delivery()).status_code == 202
+    assert browser.alert(delivery(), Authorization="Bearer other").status_code == 401
+
+
+def test_full_queue_says_come_again(context: Context) -> None:
+    """While the store takes nothing, five thousand may wait; who comes then is told so at once. Nobody is lost."""
+    raw = [delivery(alert(fingerprint=f"{n:016x}")) for n in range(5600)]
+
+    async def flood() -> list[tuple[int, dict[bytes, bytes]]]:
+        app = create_app(context)
+        posts = [asyncio.create_task(post(app, "alertmanager", one)) for one in raw]
+        done, _ = await asyncio.wait(posts, return_when=asyncio.FIRST_COMPLETED)
+        assert {task.result()[0] for task in done} == {503}
+        hold.rollback()
+        return await asyncio.gather(*posts)
+
+    with sqlite3.connect(str(context.journal.database.url.database), check_same_thread=False) as hold:
+        hold.execute("BEGIN IMMEDIATE")
+        answers = asyncio.run(flood())
+    hold.close()
+    accepted = [status for status, _ in answers if status == 202]
+    refused = [headers for status, headers in answers if status == 503]
+
+    assert len(accepted) + len(refused) == 5600
+    assert 5000 <= len(accepted) < 5600
+    assert {headers[b"retry-after"] for headers in refused} == {b"5"}
+    assert context.inbox.count()["new"] == len(accepted)
+
+
+def test_bodies_of_strangers_leave_room_for_the_others(context: Context, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who must be read before being proved gets so much memory and no more, and holds up nobody who shows a secret."""
+    monkeypatch.setenv("THEIR_SECRET", "a-secret-that-signs")
+    github = AlertSender.model_validate({"secret": ["env:THEIR_SECRET"]})
+    alerts = {**context.protocol.alerts, "github": github}
+    context = replace(context, protocol=context.protocol.model_copy(update={"alerts": alerts}))
+
+    async def crowd() -> tuple[list[int], int, list[int]]:
+        app, go_on = create_app(context), asyncio.Event()
+        slow = [asyncio.create_task(post(app, "github", b"x" * 4_000_000, go_on)) for _ in range(9)]
+        first, slow = await asyncio.wait(slow, return_when=asyncio.FIRST_COMPLETED)
+        shown, _ = await post(app, "alertmanager", delivery())
+        go_on.set()
+        return [one.result()[0] for one in first], shown, [(await one)[0] for one in slow]
+
+    turned_away, shown, refused = asyncio.run(crowd())
+
+    assert turned_away == [503]
+    assert shown == 202
+    assert refused == [401] * 8
+
+
 def test_no_token_and_no_body_is_logged(browser: Browser, caplog: pytest.LogCaptureFixture) -> None:
     """Neither what proves a sender nor what it sends shows up in a log, whatever the answer."""
     caplog.set_level(logging.DEBUG)
@@ -187,6 +280,30 @@ def test_no_token_and_no_body_is_logged(browser: Browser, caplog: pytest.LogCapt
             browser.alert(raw, Authorization=f"Bearer {token}")
 
     assert not [word for word in (TOKEN, "a-wrong-token", "a-word-of-the-body") if word in caplog.text]
+
+
+async def post(
+    app: ASGIApp, sender: str, raw: bytes, go_on: asyncio.Event | None = None
+) -> tuple[int, dict[bytes, bytes]]:
+    """Post a body as cheaply as can be, and return status and headers; it ends when it may go on."""
+    pieces: list[Message] = [{"type": "http.request", "body": raw, "more_body": True}]
+    sent: list[Message] = []
+
+    async def receive() -> Message:
+        if pieces:
+            return pieces.pop()
+        if go_on is not None:
+            await go_on.wait()
+        return {"type": "http.request", "body": b"", "more_body": False}
+
+    async def send(message: Message) -> None:
+        sent.append(message)
+        await asyncio.sleep(0)
+
+    headers = [(name.lower().encode(), value.encode()) for name, value in BEARER.items()]
+    scope = {"type": "http", "method": "POST", "path": f"/alerts/{sender}", "query_string": b"", "headers": headers}
+    await app({**scope, "client": ("127.0.0.1", 40000)}, receive, send)
+    return int(sent[0]["status"]), dict(sent[0]["headers"])
 
 
 def request_that(*messages: Message) -> Request:

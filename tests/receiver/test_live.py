@@ -102,7 +102,7 @@ def site(context: Context, inside: Browser) -> Iterator[Site]:
     while not server.started:
         time.sleep(0.01)
     port = listening.getsockname()[1]
-    yield Site(context, app, server, f"http://127.0.0.1:{port}", str(inside.cookies[COOKIE]))
+    yield Site(context, app, server, f"http://127.0.0.1:{port}", str(inside.cookies.get(COOKIE, path="/incidents")))
     context.stopping.set()
     server.should_exit = True
     thread.join(10)

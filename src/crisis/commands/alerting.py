@@ -1,36 +1,151 @@
-"""Try what an alert would start: from a saved payload, without a server, without a secret, changing nothing."""
+"""Alerts: what came in and what became of it, what a payload would start, and sending a stored one again."""
 
+import getpass
+import os
+import time
+from datetime import timedelta
 from pathlib import Path
 
 from rich.console import Console
+from rich.table import Table
+from rich.text import Text
 
-from crisis.domain.clock import write_time
+from crisis.domain.clock import parse_duration, parse_time, utc_now
 from crisis.domain.protocol import Protocol
-from crisis.errors import ProtocolError
+from crisis.errors import JournalError, ProtocolError, TransientError
+from crisis.journal.inbox import NEW, OPENED, STATES, Delivery, Inbox
+from crisis.journal.store import Journal
 from crisis.protocol_file import load_protocol
-from crisis.receiver.dispatch import Ignored, fitting, route
+from crisis.receiver.delivery import damage_in, short, why
+from crisis.receiver.foreign import one_line
+from crisis.receiver.outlook import fields_of, outlook, say_span
+from crisis.receiver.replaying import replay
 from crisis.receiver.senders.alert import Alert, Reading
 from crisis.receiver.senders.registry import kept_headers, kind_named, read_as
-from crisis.settings import Settings
+from crisis.settings import UP_FILE, Settings
 
-__all__ = ["try_payload"]
+__all__ = ["list_alerts", "replay_alert", "try_payload"]
 
 _LARGEST = 5 * 1024 * 1024
 _SHOWN = 20
+_LEAST = 6
+_LOOK_EVERY = 0.2
+
+
+def list_alerts(settings: Settings, state: str, sender: str, limit: int, console: Console) -> None:
+    """Print the newest deliveries, each with what became of it and why."""
+    if state and state not in STATES:
+        raise ProtocolError("--state", wanted=f"one of: {', '.join(STATES)}", saw="another word")
+    found = Inbox(Journal.open(settings.journal).database).page(limit, state=state, sender=sender)
+    if not found:
+        console.print("nothing fits" if state or sender else "the inbox is empty")
+        return
+    table = Table(box=None, pad_edge=False)
+    for name in ("delivery", "received, UTC", "sender", "state", "why"):
+        table.add_column(name, no_wrap=name != "why", overflow="fold")
+    for one in found:
+        damage = damage_in(one)
+        about = ["", "", "damaged", damage] if damage else [_when(one), one.sender, one.state, why(one)]
+        table.add_row(*(Text(one_line(cell, 400)) for cell in [short(one), *about]))
+    console.print(table)
+
+
+def replay_alert(settings: Settings, name: str, wait: str, console: Console) -> None:
+    """
+    Put a stored delivery into the inbox again, wait until it is judged, and say what became of it.
+
+    Raises ProtocolError for a name that is unknown or not enough, TransientError when nobody took it in.
+    """
+    patience = _patience(wait)
+    journal = Journal.open(settings.journal)
+    inbox = Inbox(journal.database)
+    found = _named(inbox, name)
+    copy = replay(journal, found, _who())
+    says = f"replayed {short(found)} of {found.sender}, received {_when(found)} UTC, as {copy[:12]}"
+    console.print(Text(one_line(says)), soft_wrap=True)
+    console.print(Text(_settled(settings, inbox, copy, patience)), soft_wrap=True)
 
 
 def try_payload(settings: Settings, file: Path, sender: str, headers: list[str], console: Console) -> None:
     """Print what is read from a payload and what it would start; ProtocolError when it cannot be read."""
-    protocol = load_protocol(settings.protocol_file)
+    protocol, now = load_protocol(settings.protocol_file), utc_now()
     reading = _read(protocol, file, sender, _pairs(headers))
     for number, alert in enumerate(reading.alerts[:_SHOWN], 1):
         console.print(f"alert {number} of {len(reading.alerts)}", markup=False, highlight=False)
-        for name, value in (*_fields(alert), *_judged(protocol, sender, alert)):
-            console.print(f"  {name:<12}{_plain(value)}", markup=False, highlight=False, soft_wrap=True)
+        for name, value in (*fields_of(alert), *_more(alert), *outlook(protocol, sender, alert, now)):
+            console.print(f"  {name:<12}{one_line(value)}", markup=False, highlight=False, soft_wrap=True)
     for note in reading.notes:
-        console.print(f"note: {_plain(note)}", markup=False, highlight=False, soft_wrap=True)
+        console.print(f"note: {one_line(note)}", markup=False, highlight=False, soft_wrap=True)
     if not reading.alerts:
         console.print("starts nothing: it holds no alert", markup=False, highlight=False)
+
+
+def _when(one: Delivery) -> str:
+    return f"{parse_time(one.received):%Y-%m-%d %H:%M:%S}"
+
+
+def _who() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # a container may run as a number without a name
+        return f"user {os.getuid()}"
+
+
+def _patience(wait: str) -> timedelta:
+    try:
+        return parse_duration(wait)
+    except ValueError:
+        raise ProtocolError("--wait", wanted="a duration, for example 30s", saw="another form") from None
+
+
+def _named(inbox: Inbox, name: str) -> Delivery:
+    """Return the one sound delivery whose name begins so."""
+    then = "see `crisis alerts list`"
+    shown = f"delivery {one_line(name, 40)!r}"
+    if len(name) < _LEAST:
+        raise ProtocolError(shown, wanted=f"{_LEAST} signs of its name or more", saw=f"{len(name)}", then=then)
+    found = inbox.page(2, name=name)
+    if len(found) != 1:
+        saw = "several" if found else "none of that name"
+        raise ProtocolError(shown, wanted="one delivery of the inbox", saw=saw, then=then)
+    whole = inbox.get(found[0].delivery)
+    if whole is None:
+        raise ProtocolError(shown, wanted="one delivery of the inbox", saw="that it was thrown away", then=then)
+    damage = damage_in(whole)
+    if damage:
+        raise JournalError(shown, wanted="it as it was kept", saw=damage, then="nothing was replayed")
+    return whole
+
+
+def _settled(settings: Settings, inbox: Inbox, name: str, patience: timedelta) -> str:
+    """Wait for what becomes of a delivery; TransientError when nobody has looked at it in time."""
+    here = (settings.home / UP_FILE).exists()
+    # A store on the network may be served from another machine.
+    until = time.monotonic() + (patience.total_seconds() if here or settings.journal_url else 0)
+    while True:
+        found = inbox.get(name, body=False)
+        if found is not None and found.state not in (NEW, OPENED):
+            break
+        if time.monotonic() >= until:
+            break
+        time.sleep(_LOOK_EVERY)
+    if found is None or found.state == NEW:
+        raise _not_taken(settings, name, patience, here=here)
+    again = f"; looked at again at {parse_time(found.again):%H:%M:%S} UTC" if found.again else ""
+    into = f" ({found.incident})" if found.incident and found.incident not in found.says else ""
+    return one_line(f"{found.state}: {why(found)}{into}{again}", 2000)
+
+
+def _not_taken(settings: Settings, name: str, patience: timedelta, *, here: bool) -> TransientError:
+    saw = f"it still new after {say_span(patience)}" if here or settings.journal_url else f"none in {settings.home}"
+    return TransientError(
+        f"delivery {name[:12]}",
+        vendor="crisis up",
+        operation="take in",
+        wanted="a running `crisis up` to take it in",
+        saw=saw,
+        then="it waits in the inbox, and is taken in as soon as one is up: see `crisis alerts list`",
+    )
 
 
 def _read(protocol: Protocol, file: Path, sender: str, headers: list[tuple[str, str]]) -> Reading:
@@ -64,29 +179,6 @@ def _pairs(headers: list[str]) -> list[tuple[str, str]]:
     return [(name.strip(), value) for name, _, value in pairs]
 
 
-def _fields(alert: Alert) -> list[tuple[str, str]]:
-    return [
-        ("state", alert.status),
-        ("summary", alert.summary),
-        ("severity", alert.severity or "(not said in words we know)"),
-        ("service", alert.service or "(not said)"),
-        ("began", write_time(alert.starts_at) if alert.starts_at else "(not said: the time it comes stands for that)"),
-        ("key", alert.fingerprint or "(not said: the labels stand for that)"),
-        *((("link", alert.url),) if alert.url else ()),
-        *(("label", f"{name} = {value}") for name, value in sorted(alert.labels.items())),
-    ]
-
-
-def _judged(protocol: Protocol, sender: str, alert: Alert) -> list[tuple[str, str]]:
-    found, wish = fitting(protocol.alerts[sender].routes, alert), route(protocol, sender, alert)
-    said = [("route", str(dict(found.when)) if found else "none fits")]
-    if isinstance(wish, Ignored):
-        return [*said, ("starts", f"nothing: {wish.because}")]
-    what = f"{wish.playbook} for {wish.service} at level {int(wish.level)}"
-    if alert.firing:
-        return [*said, ("starts", f"{what}, unless an incident of it is open already: then it joins that")]
-    return [*said, ("starts", f"nothing: it is resolved; noted where an incident of {what} is open")]
-
-
-def _plain(text: str) -> str:
-    return "".join(sign if sign.isprintable() else "\N{REPLACEMENT CHARACTER}" for sign in text)
+def _more(alert: Alert) -> list[tuple[str, str]]:
+    link = [("link", alert.url)] if alert.url else []
+    return [*link, *(("label", f"{name} = {value}") for name, value in sorted(alert.labels.items()))]

@@ -28,6 +28,7 @@ __all__ = [
 
 HEADER = r"^[A-Za-z0-9][A-Za-z0-9-]{0,63}$"
 HOST = r"^[a-z0-9]([a-z0-9.-]{0,250}[a-z0-9])?$"
+REPOSITORY = r"^[\w.-]+/[\w.-]+$"
 _MOST_BEGINS = 100
 TOPIC = r"^arn:aws[a-z-]*:sns:[a-z0-9-]+:[0-9]{6,12}:[A-Za-z0-9_.-]{1,256}$"
 
@@ -66,9 +67,11 @@ class AskBack(Strict):
     url: Address = Field(description="address of the sender's API, or `env:NAME`")
     token: Reference | None = Field(default=None, description="reference to a bearer token that may read there")
     basic: Basic | None = Field(default=None, description="name and password, for APIs without tokens")
-    repository: str = Field(default="", description="`owner/name`, for github")
+    repository: str | None = Field(default=None, pattern=REPOSITORY, description="`owner/name`, for github")
     organization: str = Field(default="", description="short name of the organization, for sentry and github")
-    receiver: str = Field(default="", description="name of the receiver that means us, for alertmanager and grafana")
+    receivers: tuple[Text, ...] = Field(
+        default=(), description="names of the receivers (contact points) that mean us, for alertmanager and grafana"
+    )
 
 
 class AlertRoute(Strict):

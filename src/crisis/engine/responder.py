@@ -6,7 +6,7 @@ import multiprocessing
 import os
 import socket
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from multiprocessing.connection import Connection
@@ -79,6 +79,8 @@ class Responder:
         self._lifelines: dict[str, Connection] = {}
         self._last_start = -_SPARE_AFTER_SECONDS
         self._parked = Parked(journal, leases)
+        self.heard: Callable[[], object] = lambda: None
+        """Called whenever the Prefect API has answered."""
 
     def warm(self) -> None:
         """Start the fork server and let it import everything a run needs."""
@@ -167,7 +169,9 @@ class Responder:
             await asyncio.sleep(seconds)
 
     async def _poll(self) -> None:
-        for flow_run in await self._runs([StateType.SCHEDULED, StateType.CANCELLING, StateType.PAUSED]):
+        waiting = await self._runs([StateType.SCHEDULED, StateType.CANCELLING, StateType.PAUSED])
+        self.heard()
+        for flow_run in waiting:
             with self._alone(str(flow_run.id)):
                 await self._look_at(flow_run)
 

@@ -64,6 +64,8 @@ INBOX = Table(
     Column("starts", Text, nullable=False, server_default=""),
     Index("inbox_state", "state", "again", "received"),
     Index("inbox_received", "received"),
+    Index("inbox_sender", "sender", "received"),
+    Index("inbox_incident", "incident"),
 )
 """
 What arrived and was answered 202, kept until it is settled; with the few headers that say what the body is.

@@ -70,11 +70,11 @@ class Sightings:
                 found += [Sighting(**row._mapping) for row in connection.execute(select(SIGHTINGS).where(among))]  # noqa: SLF001
         return found
 
-    def still_firing(self, sender: str, before: datetime, limit: int = 2000) -> list[Sighting]:
-        """Return what a sender told of before a moment and nobody has said to be over, the newest first."""
+    def still_firing(self, sender: str, limit: int = 2000) -> list[Sighting]:
+        """Return what a sender told of and nobody has said to be over, the newest first."""
         told = select(INBOX.c.delivery).where(INBOX.c.sender == sender)
-        fires = and_(SIGHTINGS.c.resolved == "", SIGHTINGS.c.seen < write_time(before))
-        wanted = select(SIGHTINGS).where(fires, SIGHTINGS.c.delivery.in_(told)).order_by(SIGHTINGS.c.seen.desc())
+        mine = and_(SIGHTINGS.c.resolved == "", SIGHTINGS.c.delivery.in_(told))
+        wanted = select(SIGHTINGS).where(mine).order_by(SIGHTINGS.c.seen.desc())
         with self.database.reading() as connection:
             return [Sighting(**row._mapping) for row in connection.execute(wanted.limit(limit))]  # noqa: SLF001
 

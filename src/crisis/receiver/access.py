@@ -19,6 +19,9 @@ __all__ = ["COOKIE", "LINK_LASTS", "SESSION_LASTS", "access_routes", "link_for",
 COOKIE = "crisis_session"
 SESSION_LASTS = timedelta(hours=12)
 _SESSION = "session"
+_PAGES = ("/incidents", "/inbox")
+"""What a session is for. A cookie for all paths would also go to whatever else serves this host, on any port."""
+
 _ASK = "Ask somebody who can log in to the machine that runs this for a new one: `crisis link NAME`"
 
 
@@ -27,8 +30,9 @@ def welcome(response: Response, context: Context, who: str) -> Response:
     name = context.protocol.person(who) or who
     token = sign_token(context.settings, _SESSION, {"who": name}, SESSION_LASTS)
     lasts, secure = int(SESSION_LASTS.total_seconds()), context.settings.address.startswith("https://")
-    # Lax, because people come by a link in a message, which is another site.
-    response.set_cookie(COOKIE, token, lasts, path="/incidents", secure=secure, httponly=True, samesite="lax")
+    for path in _PAGES:
+        # Lax, because people come by a link in a message, which is another site.
+        response.set_cookie(COOKIE, token, lasts, path=path, secure=secure, httponly=True, samesite="lax")
     return response
 
 

@@ -7,15 +7,18 @@ from fastapi import FastAPI, Request, Response
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
-from crisis.errors import CrisisError, JournalError
+from crisis.errors import CrisisError
 from crisis.receiver.access import access_routes
 from crisis.receiver.challenge import challenge_routes
 from crisis.receiver.context import Context
 from crisis.receiver.decide import decision_routes
 from crisis.receiver.enrol import enrolment_routes
+from crisis.receiver.health import health_routes
+from crisis.receiver.inbox_page import inbox_routes
 from crisis.receiver.incidents import incident_routes
-from crisis.receiver.intake import intake_routes
+from crisis.receiver.intake import add_intake
 from crisis.receiver.live import Live
+from crisis.receiver.metrics import Metrics, metrics_routes
 from crisis.receiver.pages import PageError
 from crisis.receiver.slack import slack_routes
 from crisis.receiver.telephone import telephone_routes
@@ -29,29 +32,19 @@ def create_app(context: Context) -> FastAPI:
     """Return the receiver as an ASGI application; ProtocolError when its signing key cannot be used."""
     context.settings.signing_key()
     app = FastAPI(title="Crisis Protocols", openapi_url=None)
-    app.include_router(intake_routes(context))
+    metrics = Metrics(context)
+    add_intake(app.router, context, metrics)
+    app.include_router(health_routes(context))
+    app.include_router(metrics_routes(context, metrics))
     app.include_router(decision_routes(context))
     app.include_router(challenge_routes(context))
     app.include_router(enrolment_routes(context))
     app.include_router(slack_routes(context))
     app.include_router(telephone_routes(context))
     app.include_router(access_routes(context))
+    app.include_router(inbox_routes(context))
     app.state.live = Live(context)
     app.include_router(incident_routes(context, app.state.live))
-
-    @app.get("/healthz")
-    def healthy() -> JSONResponse:
-        """Say that the process is alive."""
-        return JSONResponse({"status": "pass"})
-
-    @app.get("/readyz")
-    def ready() -> JSONResponse:
-        """Say whether the journal can be used."""
-        try:
-            context.journal.head("INBOX")
-        except JournalError:
-            return JSONResponse({"status": "fail", "journal": "not readable"}, HTTPStatus.SERVICE_UNAVAILABLE)
-        return JSONResponse({"status": "pass"})
 
     app.exception_handler(PageError)(_page_error)
     app.exception_handler(HTTPException)(_http_error)

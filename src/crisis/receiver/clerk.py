@@ -16,7 +16,7 @@ from crisis.journal.store import AlreadyRecordedError
 from crisis.receiver.context import Context
 from crisis.receiver.dispatch import calm_down, handle_all, recall_storm
 
-__all__ = ["Clerk"]
+__all__ = ["ALIVE", "Clerk"]
 
 _LOG = logging.getLogger("crisis.inbox")
 _ROUND = 1.0
@@ -24,6 +24,9 @@ _ROUND = 1.0
 
 _SLOW = 5.0
 """Seconds between two looks at what is held, at a storm, and at what is to be forgotten."""
+
+ALIVE = "receiver"
+"""The pulse that says when we were last at work: what came later may have been missed."""
 
 _KEPT = timedelta(days=35)
 """How long deliveries and sightings are kept: a replay of an old one, signed and all, must be known for weeks."""
@@ -51,12 +54,16 @@ class Clerk:
     async def turn(self) -> None:
         """Judge everything that is new, and what is due; start what is wanted. JournalError when the store is away."""
         context = self.context
-        while new := await asyncio.to_thread(context.inbox.new):
+        new = await asyncio.to_thread(context.inbox.new)
+        while new:
             await asyncio.to_thread(handle_all, context, new)
             context.beats["inbox"] = time.monotonic()
-            await self._start_wanted()
+            new = await asyncio.to_thread(context.inbox.new)
+            if new:
+                await self._start_wanted()  # the first runs wait for no flood to end
         if time.monotonic() >= self._slow_at:
             self._slow_at = time.monotonic() + _SLOW
+            await asyncio.to_thread(context.pulses.beat, ALIVE, utc_now())
             due = await asyncio.to_thread(context.inbox.due, utc_now())
             if due:
                 await asyncio.to_thread(handle_all, context, due)

@@ -45,6 +45,8 @@ class Context:
     """Chains that a warning was logged for."""
     beats: dict[str, float] = field(default_factory=dict, repr=False)
     """When each loop of ours last came round, on the monotonic clock."""
+    cut_off: set[str] = field(default_factory=set, repr=False)
+    """Senders that have cut off a list: they are to be asked for the whole."""
     stopping: threading.Event = field(default_factory=threading.Event, repr=False)
     """Set when the server is about to stop: rooms that are open would keep it waiting for their end."""
 

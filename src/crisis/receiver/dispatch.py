@@ -1,6 +1,6 @@
 """Dispatch: what stored deliveries mean. It opens incidents, and says what to start; it starts nothing itself."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack, suppress
 from datetime import timedelta
 
@@ -10,7 +10,7 @@ from crisis.domain.start import Start
 from crisis.errors import TransientError
 from crisis.journal.inbox import Delivery
 from crisis.receiver.context import Context
-from crisis.receiver.judging import Judging, group_of, once
+from crisis.receiver.judging import DAMAGE, Judging, group_of, once
 from crisis.receiver.routing import route
 from crisis.receiver.senders.alert import Reading
 from crisis.receiver.senders.registry import follow_up, read
@@ -26,6 +26,8 @@ _ASKING_BACK = timedelta(hours=1)
 _RECALLED = 500
 """Deliveries that are read again at a start, to know whether a storm is on."""
 
+_Read = tuple[Delivery, Reading, str]
+
 
 def handle(context: Context, delivery: Delivery) -> list[Start]:
     """Handle one delivery, see `handle_all`."""
@@ -40,14 +42,22 @@ def handle_all(context: Context, deliveries: Sequence[Delivery]) -> list[Start]:
     one delivery does not hold up the others.
     """
     readings = [(delivery, *_read(context, delivery)) for delivery in deliveries]
+    try:
+        return _judge(context, readings, Judging.take)
+    except DAMAGE:
+        # Something is broken somewhere among them: one by one, what is whole gets through.
+        return _judge(context, readings, Judging.take_with_care)
+
+
+def _judge(context: Context, readings: Sequence[_Read], take: Callable[..., None]) -> list[Start]:
     with ExitStack() as undone:
         undone.callback(context.cases.forget)  # on any error: what they have seen is taken back
         with context.journal.database.together(_LOCK):
-            mine = context.inbox.undecided(one.delivery for one in deliveries)
-            readings = [one for one in readings if one[0].delivery in mine]
-            judging = Judging(context, [(one, reading) for one, reading, _ in readings])
-            for delivery, reading, waits in readings:
-                judging.take(delivery, reading, waits)
+            open_still = context.inbox.undecided(one.delivery for one, _, _ in readings)
+            mine = [one for one in readings if one[0].delivery in open_still]
+            judging = Judging(context, [(one, reading) for one, reading, _ in mine])
+            for one in mine:
+                take(judging, *one)
             starts = judging.finish()
         undone.pop_all()
     return starts
@@ -80,10 +90,13 @@ def _read(context: Context, delivery: Delivery) -> tuple[Reading, str]:
     parts = (context.protocol, delivery.sender, delivery.raw, delivery.headers)
     try:
         done = follow_up(*parts)
-        return (Reading(notes=(done,)) if done else read(*parts)), ""
+        reading = Reading(notes=(done,)) if done else read(*parts)
     except TransientError as error:
         if utc_now() <= parse_time(delivery.received) + _ASKING_BACK:
             return Reading(), str(error)
         return Reading(notes=(f"it was given up after {_ASKING_BACK}: {error}",)), ""
     except ValueError as error:
         return Reading(notes=(f"it cannot be read: {error}",)), ""
+    if reading.cut:
+        context.cut_off.add(delivery.sender)
+    return reading, ""

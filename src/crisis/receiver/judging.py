@@ -15,10 +15,11 @@ from crisis.journal.inbox import HELD, IGNORED, JOINED, OPENED, Delivery, Settle
 from crisis.journal.sightings import Sighting, alert_key, source_key
 from crisis.journal.store import AlreadyRecordedError
 from crisis.receiver.context import Context
+from crisis.receiver.copied import original_of
 from crisis.receiver.routing import Ignored, carried, fingerprint_of, name_of, route
 from crisis.receiver.senders.alert import Alert, Reading
 
-__all__ = ["INBOX_CHAIN", "Judging", "group_of", "once"]
+__all__ = ["DAMAGE", "INBOX_CHAIN", "Judging", "group_of", "once"]
 
 INBOX_CHAIN = "INBOX"
 """The chain that notes the deliveries which started nothing."""
@@ -27,6 +28,9 @@ _LOG = logging.getLogger(__name__)
 _LABELS, _LABEL = 64, 500
 _IN_CHAIN = 50
 """Alerts of an incident that get an entry of their own. The others are counted there, and stand in the inbox."""
+
+DAMAGE = (JournalError, LookupError, TypeError, ValueError)
+"""What may come of a record that was changed behind our back, or of a store that is away."""
 
 _LOOK_AGAIN = timedelta(seconds=5)
 _BY_HAND = "start it by hand if it must run"
@@ -60,27 +64,31 @@ class Judging:
         self.kept: dict[str, Sighting] = {}
         self.settled: list[Settled] = []
         self.starts: list[Start] = []
+        self.overfull = set[str]()
 
     def take(self, delivery: Delivery, reading: Reading, waits: str) -> None:
-        """Judge one delivery; what breaks on the way takes back what it alone has written."""
+        """Judge one delivery."""
         outcome = _Outcome(waits=waits)
+        self._judge_all(delivery, reading, outcome)
+        self.settled.append(self._settle(delivery, reading, outcome))
+        self.seen |= outcome.seen
+        self.kept |= outcome.seen
+        self.starts += outcome.starts
+        for one in outcome.seen.values():
+            self.by_source.setdefault(one.source, {})[one.alert] = None
+
+    def take_with_care(self, delivery: Delivery, reading: Reading, waits: str) -> None:
+        """Judge one delivery; what breaks on the way takes back what it alone has written."""
         try:
             with self.context.journal.database.writing():
-                self._judge_all(delivery, reading, outcome)
-                self.settled.append(self._settle(delivery, reading, outcome))
-        except (JournalError, LookupError, TypeError, ValueError) as error:
+                self.take(delivery, reading, waits)
+        except DAMAGE as error:
             # A damaged chain that it belongs to, or a store in trouble: then the end of the transaction fails as well.
             self.cases.forget()
             self.cases.look()
             says = f"cannot be judged yet ({type(error).__name__}): is tried again; see what `crisis verify` finds"
             _LOG.error("delivery %s of %s %s", delivery.delivery, delivery.sender, says)
             self.settled.append(Settled(delivery.delivery, HELD, says, again=self.now + _LOOK_AGAIN))
-            return
-        self.seen |= outcome.seen
-        self.kept |= outcome.seen
-        self.starts += outcome.starts
-        for one in outcome.seen.values():
-            self.by_source.setdefault(one.source, {})[one.alert] = None
 
     def finish(self) -> list[Start]:
         """Write what was found out."""
@@ -107,7 +115,9 @@ class Judging:
         began = write_time(alert.starts_at) if alert.starts_at else ""
         key = alert_key(source, began, wish.playbook, wish.service)
         seen = outcome.seen.get(key) or self.seen.get(key)
-        if seen is not None and self._is_known(delivery, seen, outcome, timeless=not began):
+        # A copy of an old delivery tells of the old firing, also where nothing says when that was.
+        timeless = not began and not original_of(delivery)
+        if seen is not None and self._is_known(delivery, seen, outcome, timeless=timeless):
             return
         received = parse_time(delivery.received)
         groups = self.context.storm.saw(group_of(delivery.sender, alert), received)
@@ -252,9 +262,11 @@ class Judging:
         """Put an alert into the chain of its incident; from the 51st on it is counted there, once a minute."""
         case = self.cases.get(incident)
         if case is not None and case.alerts >= _IN_CHAIN:
-            minute = f"{self.now:%Y-%m-%dT%H:%M}"
-            says = f"more alerts than {_IN_CHAIN} have joined; they are listed in the inbox"
-            once(self.context, incident, "note", delivery.sender, {"says": says}, key=f"more:{minute}")
+            if incident not in self.overfull:
+                self.overfull.add(incident)
+                says = f"more alerts than {_IN_CHAIN} have joined; they are listed in the inbox"
+                key = f"more:{self.now:%Y-%m-%dT%H:%M}"
+                once(self.context, incident, "note", delivery.sender, {"says": says}, key=key)
             return
         starts_at = write_time(alert.starts_at or parse_time(delivery.received))
         labels = {name[:_LABEL]: value[:_LABEL] for name, value in sorted(alert.labels.items())[:_LABELS]}

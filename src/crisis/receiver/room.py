@@ -56,6 +56,8 @@ class Room:
     older: int = 0
     score: tuple[tuple[str, str], ...] = ()
     runs: tuple[tuple[str, str], ...] = ()
+    alerts: int = 0
+    firing: int = 0
 
     @property
     def state(self) -> str:
@@ -113,6 +115,8 @@ def room_of(context: Context, name: str) -> Room:
         older=len(rows[_ROWS:]),
         score=tuple(_measured(entries)),
         runs=_runs(entries, context.prefect_ui.rstrip("/")),
+        alerts=context.sightings.total(name),
+        firing=context.sightings.firing(name),
     )
 
 

@@ -38,10 +38,10 @@ SAMPLES: dict[str, Sample] = {
         "alertmanager", "resolved", "8851cd2ef7f87255", "critical", "checkout", "2026-11-23T03:05:07.534", _SERVICE_DOWN
     ),
     "grafana/v9_firing.json": Sample(
-        "grafana", "firing", "d8a21484c9c25a60", "", "", "2022-06-17T00:41:00.782137",
+        "grafana", "firing", "d8a21484c9c25a60", "", "", "2022-06-17T00:41:00.782",
         {"alertname": "Test alert", "test": "true"},
     ),
-    "grafana/v9_resolved.json": Sample("grafana", "resolved", "d8a21484c9c25a60", began="2022-06-17T00:41:00.782137"),
+    "grafana/v9_resolved.json": Sample("grafana", "resolved", "d8a21484c9c25a60", began="2022-06-17T00:41:00.782"),
     "pagerduty/v3_incident_triggered.json": Sample(
         "pagerduty", "firing", "PFQZPSY", "error", "pig208", "2021-06-04T13:35:29.781",
         {"alertname": "Test Incident 3", "service": "pig208", "urgency": "high", "severity": "high"},

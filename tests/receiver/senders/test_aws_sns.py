@@ -193,9 +193,10 @@ def test_handshake_waits_until_aws_answers(receive: Receive, cloud: Cloud, monke
     cloud.away = False
     handle(context, kept)
     assert "is confirmed" in context.inbox.latest()[0].says
+    context.inbox.put("d2", "aws-sns", cloud.sign(HANDSHAKE))
     cloud.away = True
     monkeypatch.setattr("crisis.receiver.dispatch.utc_now", lambda: utc_now() + timedelta(minutes=61))
-    handle(context, kept)
+    handle(context, delivered(context)[0])
     assert "given up" in context.inbox.latest()[0].says
 
 

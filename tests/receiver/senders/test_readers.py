@@ -8,7 +8,7 @@ from urllib.parse import urlencode
 import pytest
 
 from crisis.domain.alerting import ALERT_KINDS
-from crisis.receiver.dispatch import Ignored, route
+from crisis.receiver.routing import Ignored, route
 from crisis.receiver.senders.alert import Reading
 from crisis.receiver.senders.reading import tags_of, text_of, time_of
 from crisis.receiver.senders.registry import kept_headers, kind_named, read_as

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from crisis.domain.alerting import AlertSender
+from crisis.receiver.asking.question import Asker
 from crisis.receiver.senders.proof import Offer
 
 __all__ = ["Alert", "Kind", "Message", "Reading"]
@@ -48,10 +49,11 @@ class Message:
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """The alerts of a delivery, and in words why something in it is none."""
+    """The alerts of a delivery, in words why something in it is none, and how many more the sender has cut off."""
 
     alerts: tuple[Alert, ...] = ()
     notes: tuple[str, ...] = ()
+    cut: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +64,7 @@ class Kind:
     `headers` are kept with a delivery because the body alone does not say what it is; a name that ends in `-` stands
     for all that begin so. `delivery_id` is the sender's own name of a delivery, where it is proved with the rest. A
     `replayable` kind shows the same proof each time. `follow_up` does what a delivery wants of us besides, from the
-    inbox, and says what it did.
+    inbox, and says what it did. `asker` is how it is asked for what did not reach us.
     """
 
     read: Callable[[Message], Reading]
@@ -71,3 +73,4 @@ class Kind:
     delivery_id: Callable[[Message], str] | None = None
     replayable: bool = False
     follow_up: Callable[[Message], str] | None = None
+    asker: Asker | None = None

@@ -3,13 +3,15 @@
 from datetime import datetime
 from typing import Any
 
+from crisis.receiver.asking.alertmanager import alertmanager
 from crisis.receiver.senders.alert import Alert, Kind, Message, Reading
 from crisis.receiver.senders.reading import SUMMARY, parse_object, written_time
 
-__all__ = ["KIND", "alerts_of"]
+__all__ = ["KIND", "alerts_of", "cut_of"]
 
 _GRADES = ("critical", "error", "warning", "info")
 _YEAR_OF_UNIX = 1970
+_MOST_CUT = 1_000_000
 
 
 def read(message: Message) -> Reading:
@@ -17,7 +19,13 @@ def read(message: Message) -> Reading:
     payload = parse_object(message.raw).data
     if payload.get("version") != "4":
         raise ValueError('"version" is not "4"')
-    return Reading(tuple(alerts_of(payload)))
+    return Reading(tuple(alerts_of(payload)), cut=cut_of(payload))
+
+
+def cut_of(payload: dict[str, Any]) -> int:
+    """Return how many alerts `max_alerts` has kept from us."""
+    cut = payload.get("truncatedAlerts")
+    return max(0, min(cut, _MOST_CUT)) if isinstance(cut, int) else 0
 
 
 def alerts_of(payload: dict[str, Any]) -> list[Alert]:
@@ -72,7 +80,9 @@ def _time(text: str) -> datetime | None:
         moment = written_time(text)
     except (ValueError, OverflowError):
         raise ValueError('"startsAt" is no time') from None
-    return moment if moment.year >= _YEAR_OF_UNIX else None  # Go's zero time stands for "not said"
+    # Go's zero time stands for "not said". The API of the sender says milliseconds alone: one alert must begin once.
+    moment = moment.replace(microsecond=moment.microsecond // 1000 * 1000)
+    return moment if moment.year >= _YEAR_OF_UNIX else None
 
 
-KIND = Kind(read)
+KIND = Kind(read, asker=alertmanager())

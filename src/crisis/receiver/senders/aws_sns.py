@@ -22,6 +22,9 @@ _SIGNED = {
     "UnsubscribeConfirmation": _CONFIRMING,
 }
 _PEM = re.compile(r"/SimpleNotificationService-[0-9A-Za-z-]{8,64}\.pem")
+_LONGEST = 2 * 1024 * 1024
+"""Bytes of a body that can be SNS's: 256 KiB of text, six bytes for each of its signs, and an envelope."""
+
 _WINDOW = timedelta(minutes=65)
 """SNS goes on trying for an hour, with the time of the first try."""
 
@@ -34,6 +37,8 @@ def proves(offer: Offer) -> bool:
 
     Topic and host are looked at before anything is fetched: a stranger could else have us fetch what they like.
     """
+    if len(offer.raw) > _LONGEST:
+        return False
     try:
         body = parse_object(offer.raw)
         signature = base64.b64decode(_raw(body, "Signature"), validate=True)

@@ -5,7 +5,7 @@ from urllib.parse import unquote
 from crisis.domain.alerting import AlertFields
 from crisis.receiver.senders.alert import Kind, Message, Reading
 from crisis.receiver.senders.generic import read_by_fields
-from crisis.receiver.senders.reading import Fields, ignored, parse, said_alone, shown, text_of
+from crisis.receiver.senders.reading import MOST_ALERTS, Fields, ignored, parse, said_alone, shown, text_of
 
 __all__ = ["KIND"]
 
@@ -19,9 +19,11 @@ _BATCH = "application/cloudevents-batch"
 def read(message: Message) -> Reading:
     """Read an event, or a batch of them, by the paths of protocol.yaml, or by those that are usual."""
     events = _events(message)
-    found = [_read(event, message) for event in events]
+    found = [_read(event, message) for event in events[:MOST_ALERTS]]
     alerts = tuple(alert for reading in found for alert in reading.alerts)
-    return Reading(alerts, tuple(dict.fromkeys(note for reading in found for note in reading.notes)))
+    notes = tuple(dict.fromkeys(note for reading in found for note in reading.notes))
+    left = len(events) - len(found)
+    return Reading(alerts, (*notes, f"{left} events of the batch were not read: send fewer at once") if left else notes)
 
 
 def _events(message: Message) -> list[Fields]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 
+from crisis.receiver.asking.github import github
 from crisis.receiver.senders.alert import Alert, Kind, Message, Reading
 from crisis.receiver.senders.proof import signed
 from crisis.receiver.senders.reading import SUMMARY, Fields, ignored, parse_object, said_alone, shown, states
@@ -95,4 +96,4 @@ _EVENTS: dict[str, tuple[str, Callable[[Fields], Alert | str]]] = {
     "secret_scanning_alert": ("alert", _secret),
 }
 
-KIND = Kind(read, signed("x-hub-signature-256", prefix="sha256="), headers=("x-github-event",))
+KIND = Kind(read, signed("x-hub-signature-256", prefix="sha256="), headers=("x-github-event",), asker=github())

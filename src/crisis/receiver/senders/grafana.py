@@ -2,8 +2,9 @@
 
 import hmac
 
+from crisis.receiver.asking.alertmanager import grafana
 from crisis.receiver.senders.alert import Kind, Message, Reading
-from crisis.receiver.senders.alertmanager import alerts_of
+from crisis.receiver.senders.alertmanager import alerts_of, cut_of
 from crisis.receiver.senders.proof import Offer, fits, is_fresh
 from crisis.receiver.senders.reading import ignored, parse_object
 
@@ -32,7 +33,7 @@ def read(message: Message) -> Reading:
     payload = parse_object(message.raw).data
     if "alerts" not in payload:
         return ignored("it has no list of alerts: set the contact point to the default payload")
-    return Reading(tuple(alerts_of(payload)))
+    return Reading(tuple(alerts_of(payload)), cut=cut_of(payload))
 
 
-KIND = Kind(read, proves)
+KIND = Kind(read, proves, asker=grafana())

@@ -5,13 +5,14 @@ import math
 import re
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from itertools import islice
 from typing import Any, NoReturn
 from urllib.parse import parse_qsl
 
-from crisis.domain.entry import canonical
 from crisis.receiver.senders.alert import Reading
 
 __all__ = [
+    "MOST_ALERTS",
     "SUMMARY",
     "Fields",
     "ignored",
@@ -29,10 +30,21 @@ __all__ = [
 ]
 
 SUMMARY = 300
+
+MOST_ALERTS = 10_000
+"""Alerts of one delivery that are read. A list of millions fits into a body, and would hold up everybody else's."""
+
 _LONGEST = 500
+_MOST_PARTS = 200_000
+"""Objects and lists of one body: twenty for each of the alerts that are read at most."""
+
+_MOST_ROWS = 1_000
+"""Rows and labels that are read of one alert."""
+
 _FIRST_YEAR = 1970
 _MOST_FIELDS = 200
 _FRACTION = re.compile(r"(\.\d{6})\d+")
+_NUL = re.compile(r"(?<!\\)((?:\\\\)*)\\u0000")
 _NUMBER = re.compile(r"[0-9]{1,20}(\.[0-9]{1,9})?")
 _SCALES = ((1e17, 1e9), (1e14, 1e6), (1e11, 1e3))
 """Seconds, milliseconds, micro- and nanoseconds since 1970 are told apart by their size, until the year 5138."""
@@ -47,11 +59,16 @@ _WORDS = {word: grade for grade, words in _GRADES.items() for word in words}
 
 
 def parse(raw: bytes) -> Any:
-    """Read JSON that can be written as UTF-8 again; ValueError in words that repeat nothing of it."""
+    """Read JSON that the journal can hold; ValueError in words that repeat nothing of it."""
+    if raw.count(b"{") + raw.count(b"[") > _MOST_PARTS:
+        raise ValueError("the body has too many parts")
     try:
-        payload = json.loads(raw, parse_constant=_no_constant)
-        # What cannot be written as UTF-8 could not be journalled.
-        canonical(payload).encode()
+        text = raw.decode(json.detect_encoding(raw))
+        # PostgreSQL holds no zero in a text, and one such alert would keep all others from being settled.
+        text = _NUL.sub(r"\1\\ufffd", text) if "\\u0000" in text else text
+        payload = json.loads(text, parse_constant=_no_constant)
+        if "\\ud" in text or "\\uD" in text:
+            json.dumps(payload, ensure_ascii=False).encode()  # half a surrogate pair could not be journalled
     except RecursionError:
         raise ValueError("the body is nested too deeply") from None
     except ValueError:
@@ -73,7 +90,7 @@ def parse_form(raw: bytes) -> "Fields":
         return parse_object(raw)
     try:
         pairs = parse_qsl(raw.decode(), strict_parsing=True, max_num_fields=_MOST_FIELDS, keep_blank_values=True)
-        return Fields({name: value.encode("utf-8", "replace").decode() for name, value in pairs})
+        return Fields({name: value.replace("\x00", "\N{REPLACEMENT CHARACTER}") for name, value in pairs})
     except ValueError:
         raise ValueError("the body is neither a form nor JSON") from None
 
@@ -112,12 +129,13 @@ class Fields:
     def rows(self, path: str) -> "list[Fields]":
         """Return the objects of a list."""
         found = self.at(path)
-        return [Fields(one) for one in found if isinstance(one, dict)] if isinstance(found, list) else []
+        rows = found[:_MOST_ROWS] if isinstance(found, list) else ()
+        return [Fields(one) for one in rows if isinstance(one, dict)]
 
     def said(self) -> dict[str, str]:
         """Return the plain values of this object, as text."""
         pairs = self.data.items() if isinstance(self.data, dict) else ()
-        return {text_of(name): text for name, value in pairs if (text := text_of(value))}
+        return {text_of(name): text for name, value in islice(pairs, _MOST_ROWS) if (text := text_of(value))}
 
 
 def text_of(value: Any, limit: int = _LONGEST) -> str:
@@ -130,7 +148,9 @@ def text_of(value: Any, limit: int = _LONGEST) -> str:
         value = f"{value:.15g}"
     if not isinstance(value, str):
         return ""
-    plain = "".join(sign if sign.isprintable() else " " for sign in value[: 4 * limit])
+    plain = value[: 4 * limit]
+    if not plain.isprintable():
+        plain = "".join(sign if sign.isprintable() else " " for sign in plain)
     return " ".join(plain.split())[:limit]
 
 
@@ -165,7 +185,7 @@ def severity_of(*words: str) -> str:
 
 def tags_of(value: Any) -> dict[str, str]:
     """Read `name:value` tags, from a list or between commas; `env` is `environment`, a tag without a value is true."""
-    tags = value.split(",") if isinstance(value, str) else value if isinstance(value, list) else []
+    tags = value.split(",", _MOST_FIELDS) if isinstance(value, str) else value if isinstance(value, list) else []
     found: dict[str, str] = {}
     for tag in tags[:_MOST_FIELDS]:
         name, _, said = text_of(tag).partition(":")

@@ -2,15 +2,17 @@
 
 import hashlib
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from datetime import datetime
 from functools import cache
 from importlib import import_module
 
 from crisis.domain.alerting import AlertSender
 from crisis.domain.protocol import Protocol
+from crisis.receiver.asking.question import Asker
 from crisis.receiver.senders.alert import Alert, Kind, Message, Reading
 
-__all__ = ["delivery_key", "follow_up", "kept_headers", "kind_named", "read", "read_as"]
+__all__ = ["asker_of", "delivery_key", "follow_up", "kept_headers", "kind_named", "read", "read_as"]
 
 _MOST_HEADERS, _HEADER = 40, 500
 _SPELL = 600
@@ -41,7 +43,16 @@ def read_as(name: str, rule: AlertSender, raw: bytes, headers: Mapping[str, str]
     """Read a delivery of this sender; ValueError says what is wrong, in words that repeat nothing of it."""
     reading = kind_named(rule.kind_as(name)).read(Message(raw, headers, rule))
     lacking = tuple(dict.fromkeys(note for alert in reading.alerts for note in _lacks(alert)))
-    return Reading(reading.alerts, reading.notes + lacking)
+    if reading.cut and rule.ask_back is None:
+        lacking += (
+            f"{reading.cut} alerts were cut off by max_alerts: give alerts.{name}.ask_back, or raise max_alerts",
+        )
+    return replace(reading, notes=reading.notes + lacking)
+
+
+def asker_of(name: str, rule: AlertSender) -> Asker | None:
+    """Return how this sender is asked for what did not reach us; None where protocol.yaml does not say where."""
+    return kind_named(rule.kind_as(name)).asker if rule.ask_back else None
 
 
 def read(protocol: Protocol, sender: str, raw: bytes, headers: Mapping[str, str]) -> Reading:

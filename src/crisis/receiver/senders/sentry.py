@@ -2,6 +2,7 @@
 
 from datetime import datetime
 
+from crisis.receiver.asking.sentry import sentry
 from crisis.receiver.senders.alert import Alert, Kind, Message, Reading
 from crisis.receiver.senders.proof import signed
 from crisis.receiver.senders.reading import (
@@ -90,4 +91,4 @@ def _alert(status: str, labels: dict[str, str], key: str, began: datetime | None
     return Alert(status, labels, {}, key, began, key, "", summary, severity=grade, url=link)
 
 
-KIND = Kind(read, signed("sentry-hook-signature"), headers=("sentry-hook-resource",))
+KIND = Kind(read, signed("sentry-hook-signature"), headers=("sentry-hook-resource",), asker=sentry())

@@ -8,9 +8,14 @@ from crisis.receiver.senders.reading import SUMMARY, ignored, parse_form, said_a
 
 __all__ = ["KIND"]
 
+_LONGEST = 64 * 1024
+"""Bytes of a form that can be StatusCake's: a stranger's body is not read any further to find a token in it."""
+
 
 def proves(offer: Offer) -> bool:
     """Say whether the form bears the token: md5 of the user's name in lower case and the API key, made by the user."""
+    if len(offer.raw) > _LONGEST:
+        return False
     try:
         token = parse_form(offer.raw).text("Token").lower().encode()
     except ValueError:

@@ -15,6 +15,8 @@ def upgrade() -> None:
     op.drop_index("inbox_state", "inbox")
     op.create_index("inbox_state", "inbox", ["state", "again", "received"])
     op.create_index("inbox_received", "inbox", ["received"])
+    op.create_index("inbox_sender", "inbox", ["sender", "received"])
+    op.create_index("inbox_incident", "inbox", ["incident"])
     op.create_table(
         "sightings",
         sa.Column("alert", sa.String(64), primary_key=True),

@@ -1,0 +1,185 @@
+"""The clerk works the inbox off: what is wanted is started once, sooner or later, whatever is away meanwhile."""
+
+import asyncio
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from sqlalchemy import text
+
+from crisis.domain.clock import utc_now, write_time
+from crisis.domain.incident import RECOVERED
+from crisis.domain.start import Start
+from crisis.errors import ProtocolError, TransientError
+from crisis.journal.inbox import Delivery
+from crisis.journal.store import Journal
+from crisis.receiver.clerk import Clerk
+from crisis.receiver.context import Context
+from tests.receiver.payloads import alert, delivery
+from tests.receiver.test_dispatch import put, state, wanted
+
+
+@dataclass
+class Prefect:
+    """Something that starts runs: it remembers them by their key, as Prefect does, and can be away."""
+
+    away: bool = False
+    refuses: bool = False
+    asked: list[str] = field(default_factory=list)
+    runs: set[str] = field(default_factory=set)
+
+    async def start(self, wish: Start) -> str:
+        """Start a run, or say why not."""
+        self.asked.append(wish.key)
+        if self.refuses:
+            raise ProtocolError(f"playbook {wish.playbook!r}", wanted="a known one", saw="an unknown one")
+        if self.away:
+            raise TransientError(wish.playbook, vendor="prefect", operation="create a run", saw="ConnectError")
+        self.runs.add(wish.key)
+        return wish.key
+
+
+@pytest.fixture
+def prefect_stub() -> Prefect:
+    """Something that starts runs."""
+    return Prefect()
+
+
+def turn(context: Context, prefect: Prefect) -> None:
+    """Let a clerk that has just started work once."""
+    asyncio.run(Clerk(context, prefect.start).turn())
+
+
+def test_what_came_is_started_and_settled(context: Context, prefect_stub: Prefect) -> None:
+    """The run is known by incident and playbook."""
+    put(context, delivery())
+    turn(context, prefect_stub)
+
+    (run,) = prefect_stub.runs
+    assert run.endswith(":bad-deploy")
+    assert state(context, "d1") == ("started", f"bad-deploy for {run.partition(':')[0]}")
+    assert wanted(context, "d1") == []
+
+
+def test_a_run_stays_wanted_while_prefect_is_away(context: Context, journal: Journal, prefect_stub: Prefect) -> None:
+    """The incident is open at once; its run starts when it can, and once."""
+    put(context, delivery())
+    prefect_stub.away = True
+    turn(context, prefect_stub)
+    turn(context, prefect_stub)
+
+    assert state(context, "d1")[0] == "opened"
+    assert len([name for name in journal.incidents() if name.startswith("INC-")]) == 1
+    prefect_stub.away = False
+    turn(context, prefect_stub)
+    turn(context, prefect_stub)
+    assert (len(prefect_stub.runs), len(set(prefect_stub.asked)), len(prefect_stub.asked)) == (1, 1, 3)
+    assert state(context, "d1")[0] == "started"
+
+
+def test_others_are_taken_in_while_one_waits_for_prefect(context: Context, prefect_stub: Prefect) -> None:
+    """What joins needs no run."""
+    put(context, delivery())
+    prefect_stub.away = True
+    turn(context, prefect_stub)
+    put(context, delivery(alert(fingerprint="f2")), "d2")
+    turn(context, prefect_stub)
+
+    assert state(context, "d2")[0] == "joined"
+
+
+def test_a_start_that_is_refused_is_noted_where_people_look(
+    context: Context, journal: Journal, prefect_stub: Prefect
+) -> None:
+    """An incident that nobody works on must say so."""
+    put(context, delivery())
+    prefect_stub.refuses = True
+    turn(context, prefect_stub)
+    turn(context, prefect_stub)
+
+    (incident,) = [name for name in journal.incidents() if name.startswith("INC-")]
+    notes = [str(entry.body["says"]) for entry in journal.entries(incident) if entry.kind == "note"]
+    assert len(notes) == 1
+    assert notes[0].startswith("bad-deploy cannot be started, a human must look: playbook 'bad-deploy'")
+    assert state(context, "d1")[0] == "started"
+    assert "cannot be started" in state(context, "d1")[1]
+
+
+def test_ten_thousand_are_worked_off_in_one_turn(context: Context, prefect_stub: Prefect) -> None:
+    """Batch by batch, to the end."""
+    bodies = [delivery(alert(fingerprint=f"f{number}")) for number in range(1000)]
+    came = write_time(utc_now())
+    context.inbox.put_all([Delivery(f"{n:064x}", "alertmanager", came, body) for n, body in enumerate(bodies)])
+    turn(context, prefect_stub)
+
+    assert context.inbox.count() == {"new": 0, "held": 0, "opened": 0, "started": 1, "joined": 999, "ignored": 0}
+    assert len(prefect_stub.runs) == 1
+
+
+def test_a_large_backlog_is_read_in_pieces(context: Context) -> None:
+    """Two hundred of five megabytes each would not fit into memory."""
+    came = write_time(utc_now())
+    context.inbox.put_all([Delivery(f"{n:064x}", "alertmanager", came, b"x" * 1000) for n in range(10)])
+
+    assert len(context.inbox.new(size=3500)) == 3
+    assert len(context.inbox.new(size=10)) == 1
+    assert len(context.inbox.new()) == 10
+
+
+def test_what_is_held_is_looked_at_again(context: Context, journal: Journal, prefect_stub: Prefect) -> None:
+    """When it is due; here an echo that has resolved meanwhile."""
+    put(context, delivery())
+    turn(context, prefect_stub)
+    incident = next(iter(prefect_stub.runs)).partition(":")[0]
+    ended = {"run": "r", "playbook": "bad-deploy", "outcome": RECOVERED, "says": "so"}
+    journal.append(incident, "ended", "responder", ended)
+    echo: dict[str, Any] = {**alert(fingerprint="f2"), "startsAt": write_time(utc_now())}
+    put(context, delivery(echo), "d2")
+    turn(context, prefect_stub)
+    assert state(context, "d2")[0] == "held"
+    put(context, delivery({**echo, "status": "resolved"}), "d3")
+    turn(context, prefect_stub)
+
+    held = context.inbox.held()[0]
+    context.inbox.settle(held.delivery, "held", held.says, held.incident, utc_now() - timedelta(seconds=1))
+    turn(context, prefect_stub)
+    assert state(context, "d2") == ("joined", f"belongs to {incident}")
+
+
+def test_a_store_that_is_away_does_not_end_the_work(context: Context, prefect_stub: Prefect) -> None:
+    """It is tried again each second, and what had come is started when it is back."""
+    put(context, delivery())
+
+    def rename(before: str, after: str) -> None:
+        with context.journal.database.writing() as connection:
+            connection.execute(text(f"ALTER TABLE {before} RENAME TO {after}"))
+
+    async def outage() -> None:
+        woken = asyncio.Event()
+        rename("heads", "gone")
+        work = asyncio.create_task(Clerk(context, prefect_stub.start).work(woken))
+        while "inbox" not in context.beats:  # noqa: ASYNC110 - the clerk tells nobody else
+            await asyncio.sleep(0.01)
+        woken.set()
+        await asyncio.sleep(0.1)
+        assert prefect_stub.runs == set()
+        await asyncio.to_thread(rename, "gone", "heads")
+        woken.set()
+        while not prefect_stub.runs:  # noqa: ASYNC110 - as above
+            await asyncio.sleep(0.01)
+        work.cancel()
+
+    asyncio.run(asyncio.wait_for(outage(), 20))
+
+
+def test_old_deliveries_are_forgotten_and_waiting_ones_are_not(context: Context, prefect_stub: Prefect) -> None:
+    """A month is long enough to know a replay; what waits is kept however old it is."""
+    old = write_time(utc_now() - timedelta(days=40))
+    states = ("joined", "held", "ignored")
+    again = write_time(utc_now() + timedelta(hours=1))
+    context.inbox.put_all([Delivery(f"d{one}", "alertmanager", old, b"{}", one, again=again) for one in states])
+    turn(context, prefect_stub)
+
+    left = {one.delivery for one in context.inbox.latest()}
+    assert left == {"dheld"}
