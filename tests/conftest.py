@@ -52,6 +52,16 @@ def project() -> Path:
 
 
 @pytest.fixture(scope="session")
+def migrated(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An empty journal, to be copied: making one takes twenty times as long."""
+    from crisis.journal.store import Journal  # noqa: PLC0415 - loads SQLAlchemy
+
+    file = tmp_path_factory.mktemp("migrated") / "journal.db"
+    Journal.open(f"sqlite:///{file}").close()
+    return file
+
+
+@pytest.fixture(scope="session")
 def prefect() -> Iterator[str]:
     """One real Prefect server for all tests that run playbooks in this process; its API's address."""
     from crisis.engine.server import PrefectServer, answers  # noqa: PLC0415 - loads Prefect

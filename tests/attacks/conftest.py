@@ -1,5 +1,6 @@
 """Grounds to attack, and the count of what was refused and what was accepted."""
 
+import shutil
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -28,7 +29,9 @@ def written(project: Path) -> dict[str, Any]:
 
 
 @pytest.fixture
-def ground(tmp_path: Path, written: dict[str, Any], monkeypatch: pytest.MonkeyPatch, prefect: str) -> Iterator[Ground]:
+def ground(
+    tmp_path: Path, written: dict[str, Any], monkeypatch: pytest.MonkeyPatch, prefect: str, migrated: Path
+) -> Iterator[Ground]:
     """Open a journal, give everybody a phone, and two actions that touch the world: one restores, one destroys."""
     from prefect.settings import PREFECT_LOGGING_TO_API_ENABLED, temporary_settings  # noqa: PLC0415
 
@@ -41,6 +44,7 @@ def ground(tmp_path: Path, written: dict[str, Any], monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr("crisis.engine.gate.time", clock)
     for who, secret in SECRETS.items():
         monkeypatch.setenv(f"CRISIS_SANDBOX_TOTP_{who.upper()}", secret)
+    shutil.copyfile(migrated, tmp_path / "journal.db")
     opened = Journal.open(f"sqlite:///{tmp_path / 'journal.db'}")
     made = Ground(tmp_path, clock, opened, a_protocol(written))
 

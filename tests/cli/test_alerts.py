@@ -10,6 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from ruamel.yaml import YAML
 
 from crisis.domain.start import Start
 from crisis.journal.inbox import STATES, Inbox, Settled
@@ -121,9 +122,11 @@ intake:
 
 
 def with_more(crisis: Crisis, tmp_path: Path, more: str) -> str:
-    """Write a protocol that says more than the project's; return where it is."""
-    file = tmp_path / "more.yaml"
-    file.write_text((crisis.project / "protocol.yaml").read_text(encoding="utf-8") + more, encoding="utf-8")
+    """Write a protocol that says more than the project's, or other things; return where it is."""
+    yaml, file = YAML(typ="safe"), tmp_path / "more.yaml"
+    data = yaml.load((crisis.project / "protocol.yaml").read_text(encoding="utf-8"))
+    with file.open("w", encoding="utf-8") as stream:
+        yaml.dump({**data, **(yaml.load(more) or {})}, stream)
     return str(file)
 
 

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import shutil
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
@@ -37,8 +38,9 @@ UNSIGNED = "the passkey's signature does not prove this answer"
 
 
 @pytest.fixture
-def journal(tmp_path: Path) -> Iterator[Journal]:
+def journal(tmp_path: Path, migrated: Path) -> Iterator[Journal]:
     """Open a fresh journal."""
+    shutil.copyfile(migrated, tmp_path / "journal.db")
     opened = Journal.open(f"sqlite:///{tmp_path / 'journal.db'}")
     yield opened
     opened.close()

@@ -1,5 +1,6 @@
 """Votes: the one check behind every way to decide, against a real journal."""
 
+import shutil
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from itertools import count
@@ -36,8 +37,9 @@ def secrets(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def journal(tmp_path: Path) -> Iterator[Journal]:
+def journal(tmp_path: Path, migrated: Path) -> Iterator[Journal]:
     """Open a fresh journal."""
+    shutil.copyfile(migrated, tmp_path / "journal.db")
     opened = Journal.open(f"sqlite:///{tmp_path / 'journal.db'}")
     yield opened
     opened.close()

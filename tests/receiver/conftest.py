@@ -2,6 +2,7 @@
 
 import asyncio
 import re
+import shutil
 import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
@@ -13,6 +14,7 @@ from typing import Any
 import httpx
 import pyotp
 import pytest
+from fastapi import FastAPI
 from ruamel.yaml import YAML
 
 from crisis.domain.clock import utc_now, write_time
@@ -49,13 +51,21 @@ class Browser:
 
     context: Context
     cookies: httpx.Cookies = field(default_factory=httpx.Cookies)
+    _served: tuple[Context, FastAPI] | None = None
+
+    @property
+    def app(self) -> FastAPI:
+        """The receiver of this context, made at the first request: making it takes longer than most requests."""
+        if self._served is None or self._served[0] is not self.context:
+            self._served = self.context, create_app(self.context)
+        return self._served[1]
 
     def send(self, method: str, path: str, **parts: Any) -> httpx.Response:
         """Send one request and return the answer."""
         return asyncio.run(self._send(method, path, **parts))
 
     async def _send(self, method: str, path: str, **parts: Any) -> httpx.Response:
-        transport = httpx.ASGITransport(create_app(self.context), raise_app_exceptions=False)
+        transport = httpx.ASGITransport(self.app, raise_app_exceptions=False)
         address = self.context.settings.address
         async with httpx.AsyncClient(transport=transport, base_url=address, cookies=self.cookies) as client:
             answer = await client.request(method, path, **parts)
@@ -110,8 +120,9 @@ def protocol() -> Protocol:
 
 
 @pytest.fixture
-def journal(tmp_path: Path) -> Iterator[Journal]:
+def journal(tmp_path: Path, migrated: Path) -> Iterator[Journal]:
     """Open a fresh journal."""
+    shutil.copyfile(migrated, tmp_path / "journal.db")
     journal = Journal.open(f"sqlite:///{tmp_path / 'journal.db'}")
     yield journal
     journal.close()

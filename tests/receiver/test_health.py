@@ -95,7 +95,7 @@ def test_delivery_that_lies_about(browser: Browser, context: Context, age: float
 
 def test_one_look_serves_all_who_ask(context: Context) -> None:
     """However many ask, the store is written to once a second at most."""
-    commits = []
+    commits: list[object] = []
     event.listen(context.journal.database.engine, "commit", commits.append)
 
     async def crowd() -> set[int]:

@@ -108,6 +108,24 @@ def test_what_cannot_be_read_is_empty_and_named(clock: Clock, tmp_path: Path, ca
     assert len([record for record in caplog.records if record.levelno == logging.ERROR]) == 2
 
 
+@pytest.mark.parametrize("kind", ["file", "block", "vault"])
+def test_store_of_secrets_that_is_away_is_no_fault(
+    kind: str, clock: Clock, token: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A file of noise, a Prefect or a Vault that does not answer: nothing is proved, and one line says why."""
+    monkeypatch.setenv("VAULT_ADDR", "http://127.0.0.1:1")
+    token.write_bytes(b"\xff\xfe")
+    reference = {"file": f"file:{token}", "block": "block:their-token", "vault": "vault:secret/a#b"}[kind]
+
+    async def look() -> Keys:
+        return await Keyring(clock=clock).keys([reference])
+
+    keys = asyncio.run(look())
+
+    assert (keys[reference], keys.lacking) == (b"", (reference,))
+    assert caplog.text.count(reference) == 1
+
+
 def test_all_who_wait_share_one_look(clock: Clock, tmp_path: Path) -> None:
     """A hundred requests at the same moment read a secret once; whoever hangs up does not spoil it for the others."""
     pipe = tmp_path / "pipe"

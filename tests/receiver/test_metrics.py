@@ -1,8 +1,10 @@
 """What Prometheus may know: our own names as labels, what stands in the store, and nobody from outside."""
 
 import asyncio
+import re
 from dataclasses import replace
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -219,3 +221,16 @@ def test_thousand_alerts_of_one_delivery_are_one_delivery(context: Context) -> N
     found = scrape(context, ("POST", "/alerts/alertmanager", {"content": raw, "headers": BEARER}))
 
     assert found[label("crisis_deliveries_total", sender="alertmanager", answer="202")] == 1
+
+
+def test_how_to_names_what_there_is(context: Context, journal: Journal, project: Path) -> None:
+    """Each metric that the how-to names is on the page, and each of ours on the page is in the how-to."""
+    open_incident(journal, INCIDENT, "bad-deploy", 1)
+    page = ask(context).text
+    text = (project / "docs" / "how-to" / "monitor-crisis-protocols.md").read_text(encoding="utf-8")
+    ours = {line.split()[2] for line in page.splitlines() if line.startswith("# TYPE crisis_")}
+    ours = {name for name in ours if not name.endswith("_created")}
+    named = {name.removesuffix("_bucket") for name in re.findall(r"crisis_[a-z_]+[a-z]", text)}
+
+    assert named == ours
+    assert not [line for line in page.splitlines() if line.startswith("# HELP") and len(line.split()) < 4]
