@@ -254,6 +254,29 @@ def test_an_echo_without_a_start_joins_once_it_has_resolved(context: Context, jo
     assert state(context, "d2") == ("joined", f"belongs to {start.incident}")
 
 
+def repeat(context: Context, name: str, minutes: float, sender: str = "alertmanager") -> list[Start]:
+    """Let the first alert be repeated some minutes from now."""
+    received = write_time(utc_now() + timedelta(minutes=minutes))
+    context.inbox.put_all([Delivery(name, sender, received, delivery())])
+    return handle(context, next(one for one in context.inbox.latest() if one.delivery == name))
+
+
+def test_what_fires_on_after_the_recovery_is_handed_to_people(context: Context, journal: Journal) -> None:
+    """Our proof and their alert disagree: that is nobody's unless somebody hears of it."""
+    (start,) = handle(context, put(context, delivery()))
+    end(journal, start.incident, RECOVERED)
+
+    assert repeat(context, "d2", 5) == []
+    assert state(context, "d2")[0] == "ignored"
+    (told,) = repeat(context, "d3", 7)
+    assert (told.playbook, told.incident != start.incident) == (HAND_OVER, True)
+    assert (
+        told.summary == f"still fires 7 min 00 s after {start.incident} has recovered, as we saw it: " + start.summary
+    )
+    assert repeat(context, "d4", 8) == []
+    assert state(context, "d4") == ("joined", f"belongs to {told.incident}")
+
+
 def planned(context: Context, until: datetime) -> Context:
     """Return the context while the shop is worked on."""
     work = {"service": "shop", "from": write_time(utc_now() - timedelta(hours=1)), "to": write_time(until)}

@@ -11,7 +11,18 @@ from crisis.domain.incident import RECOVERED, fold_incident
 from crisis.domain.level import Level
 from crisis.domain.start import HAND_OVER, Start, incident_id
 
-__all__ = ["STORM_OVER", "Case", "Held", "Join", "Verdict", "cause_of", "fold_case", "judge", "storm_of"]
+__all__ = [
+    "STORM_OVER",
+    "Case",
+    "Held",
+    "Join",
+    "Verdict",
+    "cause_of",
+    "fold_case",
+    "judge",
+    "still_firing",
+    "storm_of",
+]
 
 STORM_OVER = "storm:over"
 """The key of the entry that says that a storm is over."""
@@ -159,6 +170,17 @@ def storm_of(groups: int, intake: Intake, wish: Start, seed: str, when: datetime
     per = say_duration(intake.storm.per)
     says = f"alert storm: {groups} groups within {per}; no remedy starts by itself until it is calm: {wish.summary}"
     return replace(wish, playbook=HAND_OVER, summary=says[:300], incident=incident_id(f"storm|{seed}", when))
+
+
+def still_firing(wish: Start, case: Case, alert: str, received: datetime) -> Start | None:
+    """Return what starts for an alert that fires on although its incident has recovered: people are told; or None."""
+    if not case.recovered or case.ended_at is None or received <= case.ended_at + _PATIENCE:
+        return None
+    ago = say_duration(received - case.ended_at)
+    says = f"still fires {ago} after {case.incident} has recovered, as we saw it: {wish.summary}"
+    return replace(
+        wish, playbook=HAND_OVER, summary=says[:300], incident=incident_id(f"{alert}|{case.incident}", received)
+    )
 
 
 def _joined(wish: Start, known: list[Case], intake: Intake, received: datetime, cause: str) -> Join | None:

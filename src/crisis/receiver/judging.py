@@ -8,7 +8,7 @@ from datetime import timedelta
 from typing import Any
 
 from crisis.domain.clock import parse_time, utc_now, write_time
-from crisis.domain.correlation import Case, Held, Join, cause_of, judge, storm_of
+from crisis.domain.correlation import Case, Held, Join, cause_of, judge, still_firing, storm_of
 from crisis.domain.start import CHECK_HEALTH, HAND_OVER, Start
 from crisis.errors import JournalError
 from crisis.journal.inbox import HELD, IGNORED, JOINED, OPENED, Delivery, Settled
@@ -18,6 +18,7 @@ from crisis.receiver.context import Context
 from crisis.receiver.copied import original_of
 from crisis.receiver.routing import Ignored, carried, fingerprint_of, name_of, route
 from crisis.receiver.senders.alert import Alert, Reading
+from crisis.receiver.senders.registry import kind_named
 
 __all__ = ["DAMAGE", "INBOX_CHAIN", "Judging", "group_of", "once"]
 
@@ -117,7 +118,7 @@ class Judging:
         seen = outcome.seen.get(key) or self.seen.get(key)
         # A copy of an old delivery tells of the old firing, also where nothing says when that was.
         timeless = not began and not original_of(delivery)
-        if seen is not None and self._is_known(delivery, seen, outcome, timeless=timeless):
+        if seen is not None and self._is_known(delivery, alert, wish, seen, outcome, timeless=timeless):
             return
         received = parse_time(delivery.received)
         groups = self.context.storm.saw(group_of(delivery.sender, alert), received)
@@ -143,7 +144,9 @@ class Judging:
         if into is not None:
             outcome.seen[key] = Sighting(key, source, began, into, delivery.delivery, write_time(self.now))
 
-    def _is_known(self, delivery: Delivery, seen: Sighting, outcome: _Outcome, *, timeless: bool) -> bool:
+    def _is_known(
+        self, delivery: Delivery, alert: Alert, wish: Start, seen: Sighting, outcome: _Outcome, *, timeless: bool
+    ) -> bool:
         """Deal with an alert that was seen before; False when it must be judged: it was held, or fires anew."""
         case = self.cases.get(seen.incident)
         if delivery.state == HELD:
@@ -159,9 +162,22 @@ class Judging:
         if is_open:
             outcome.seen[seen.alert] = replace(seen, resolved="")
             outcome.joined.append(seen.incident)
-        else:
+        elif not self._fires_on(delivery, alert, wish, seen, case, outcome):
             outcome.ignored.append(f"{seen.incident}, which took this alert in, is over; {_BY_HAND}")
         return True
+
+    def _fires_on(
+        self, delivery: Delivery, alert: Alert, wish: Start, seen: Sighting, case: Case, outcome: _Outcome
+    ) -> bool:
+        """Hand an alert to people whose sender repeats it long after we saw a recovery; False when that is not so."""
+        rule = self.context.protocol.alerts[delivery.sender]
+        repeats = kind_named(rule.kind_as(delivery.sender)).repeats and not original_of(delivery)
+        start = still_firing(wish, case, seen.alert, parse_time(delivery.received)) if repeats else None
+        if start is not None:
+            self._open(delivery, alert, start, storm=False)
+            outcome.starts.append(start)
+            outcome.seen[seen.alert] = replace(seen.into(start.incident), resolved="")
+        return start is not None
 
     def _was_held(self, seen: Sighting, case: Case | None, outcome: _Outcome) -> bool:
         if seen.firing:

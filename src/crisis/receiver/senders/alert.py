@@ -64,7 +64,8 @@ class Kind:
     `headers` are kept with a delivery because the body alone does not say what it is; a name that ends in `-` stands
     for all that begin so. `delivery_id` is the sender's own name of a delivery, where it is proved with the rest. A
     `replayable` kind shows the same proof each time. `follow_up` does what a delivery wants of us besides, from the
-    inbox, and says what it did. `asker` is how it is asked for what did not reach us.
+    inbox, and says what it did. `asker` is how it is asked for what did not reach us. A kind that `repeats` says again
+    and again what still fires, so that a repeat is news of its own.
     """
 
     read: Callable[[Message], Reading]
@@ -74,3 +75,4 @@ class Kind:
     replayable: bool = False
     follow_up: Callable[[Message], str] | None = None
     asker: Asker | None = None
+    repeats: bool = False

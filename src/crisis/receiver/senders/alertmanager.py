@@ -85,4 +85,4 @@ def _time(text: str) -> datetime | None:
     return moment if moment.year >= _YEAR_OF_UNIX else None
 
 
-KIND = Kind(read, asker=alertmanager())
+KIND = Kind(read, asker=alertmanager(), repeats=True)

@@ -36,4 +36,4 @@ def read(message: Message) -> Reading:
     return Reading(tuple(alerts_of(payload)), cut=cut_of(payload))
 
 
-KIND = Kind(read, proves, asker=grafana())
+KIND = Kind(read, proves, asker=grafana(), repeats=True)
