@@ -55,24 +55,29 @@ class Clerk:
         """Judge everything that is new, and what is due; start what is wanted. JournalError when the store is away."""
         context = self.context
         new = await asyncio.to_thread(context.inbox.new)
+        if not new:
+            await self._start_wanted()  # what Prefect could not take before, or a crash has left
         while new:
             await asyncio.to_thread(handle_all, context, new)
             context.beats["inbox"] = time.monotonic()
+            await self._start_wanted()
             new = await asyncio.to_thread(context.inbox.new)
-            if new:
-                await self._start_wanted()  # the first runs wait for no flood to end
         if time.monotonic() >= self._slow_at:
             self._slow_at = time.monotonic() + _SLOW
-            await asyncio.to_thread(context.pulses.beat, ALIVE, utc_now())
-            due = await asyncio.to_thread(context.inbox.due, utc_now())
-            if due:
-                await asyncio.to_thread(handle_all, context, due)
-            await asyncio.to_thread(calm_down, context)
+            await self._look_again()
+
+    async def _look_again(self) -> None:
+        context = self.context
+        await asyncio.to_thread(context.pulses.beat, ALIVE, utc_now())
+        due = await asyncio.to_thread(context.inbox.due, utc_now())
+        if due:
+            await asyncio.to_thread(handle_all, context, due)
+            await self._start_wanted()
+        await asyncio.to_thread(calm_down, context)
         if time.monotonic() >= self._forget_at:
             self._forget_at = time.monotonic() + _FORGET
             await asyncio.to_thread(context.inbox.forget, utc_now() - _KEPT)
             await asyncio.to_thread(context.sightings.forget, utc_now() - _KEPT)
-        await self._start_wanted()
 
     async def _start_wanted(self) -> None:
         for delivery in await asyncio.to_thread(self.context.inbox.starting):
