@@ -99,9 +99,8 @@ def main() -> int:
     parser.add_argument("rounds", nargs="?", type=int, default=2)
     parser.add_argument("--serve", choices=["ours", "plain"], help=argparse.SUPPRESS)
     parser.add_argument("--home", type=Path, default=Path(), help=argparse.SUPPRESS)
-    parser.add_argument("--loop", default="", help="asyncio or uvloop, for comparison")
+    parser.add_argument("--loop", default="", help="asyncio or uvloop (install it first), for comparison")
     parser.add_argument("--http", default="", help="h11 or httptools, for comparison; by default as it is served")
-    parser.add_argument("--switch", type=float, default=0.005, help="seconds between two switches of threads")
     parser.add_argument("--clerk", action="store_true", help="work the inbox off meanwhile, as crisis up does")
     asked = parser.parse_args()
     if asked.serve:
@@ -146,7 +145,6 @@ def _site(kind: str, token: str, asked: argparse.Namespace) -> Iterator[Site]:
     """Serve in a process of its own; it ends with this."""
     with tempfile.TemporaryDirectory(prefix="crisis-bench-") as home:
         words = ["--serve", kind, "--home", home, f"--loop={asked.loop}", f"--http={asked.http}"]
-        words += [f"--switch={asked.switch}"]
         words += ["--clerk"] if asked.clerk else []
         process = subprocess.Popen(
             command("benchmarks.flood", *words),
@@ -165,7 +163,6 @@ def _site(kind: str, token: str, asked: argparse.Namespace) -> Iterator[Site]:
 
 
 def _serve(asked: argparse.Namespace) -> int:
-    sys.setswitchinterval(asked.switch)
     if asked.loop == "uvloop":
         import uvloop  # noqa: PLC0415
 

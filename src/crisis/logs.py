@@ -90,19 +90,22 @@ class Seldom:
 
     def __init__(self, logger: logging.Logger, most: int = 5, per: float = 1.0) -> None:
         self.logger, self.most, self.per = logger, most, per
-        self._times: dict[str, int] = {}
+        self._times: dict[str, tuple[float, int]] = {}
 
     def warn(self, reason: str, extra: Mapping[str, Any] | None = None) -> None:
         """Warn of a reason; these must be few."""
-        if reason not in self._times:
-            self._times[reason] = 0
-            asyncio.get_running_loop().call_later(self.per, self._close, reason)
-        self._times[reason] += 1
-        if self._times[reason] <= self.most:
+        loop = asyncio.get_running_loop()
+        began, times = self._times.get(reason, (0.0, 0))
+        if not times or loop.time() >= began + self.per:
+            self._close(reason)
+            began, times = loop.time(), 0
+            loop.call_later(self.per, self._close, reason)
+        self._times[reason] = began, times + 1
+        if times < self.most:
             self.logger.warning("%s", reason, extra=extra)
 
     def _close(self, reason: str) -> None:
-        more = self._times.pop(reason) - self.most
+        more = self._times.pop(reason, (0.0, 0))[1] - self.most
         if more > 0:
             self.logger.warning("%s: %d more times within %g s", reason, more, self.per)
 
