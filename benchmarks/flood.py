@@ -192,11 +192,12 @@ async def _serving(asked: argparse.Namespace) -> None:
 async def _work_off(context: Context, woken: asyncio.Event) -> None:
     """Judge what came, as `crisis up` does; nothing is really started."""
     from crisis.receiver.clerk import Clerk  # noqa: PLC0415
+    from crisis.receiver.worker import Worker  # noqa: PLC0415
 
     async def start(_wish: object) -> str:
         return "run"
 
-    await Clerk(context, start).work(woken)
+    await Clerk(context, start, Worker(context)).work(woken)
 
 
 def _context(home: Path, woken: asyncio.Event) -> Context:

@@ -119,8 +119,9 @@ def call_for_help(service: str, says: str) -> Change:
 
 
 def hand_over_to_people(service: str) -> Change:
-    """Call people to an incident that no remedy starts for, with the reason it was opened with."""
-    return call_for_help(service, current_run().state().summary)
+    """Call people to an incident that no remedy starts for, with the reason that this run was started with."""
+    run = current_run()
+    return call_for_help(service, run.summary or run.state().summary)
 
 
 def _tell(

@@ -115,6 +115,13 @@ def verify_users(service: str) -> Health:
     return _as_users(service, current_run().protocol.services[service].verify.passes)
 
 
+def affected_services(service: str) -> list[str]:
+    """Return the services that the alerts of this incident are about, the given one first."""
+    run = current_run()
+    told = [str(entry.body.get("service") or "") for entry in run.entries() if entry.kind == "alert"]
+    return [one for one in dict.fromkeys([service, *told]) if one in run.protocol.services]
+
+
 def _as_users(service: str, rounds: int) -> Health:
     entry = current_run().protocol.services[service]
     seen = _rounds_in_a_row(Probe(read_address(entry.url)), entry, rounds)

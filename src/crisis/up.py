@@ -28,6 +28,7 @@ from crisis.receiver.catch_up import CatchUp
 from crisis.receiver.clerk import ALIVE, Clerk
 from crisis.receiver.context import Context
 from crisis.receiver.serving import server_for
+from crisis.receiver.worker import Worker
 from crisis.settings import UP_FILE, Settings
 
 __all__ = ["serve"]
@@ -120,7 +121,7 @@ async def _until_stopped(
 ) -> None:
     loops = [
         asyncio.create_task(responder.work()),
-        asyncio.create_task(Clerk(context, responder.start).work(woken)),
+        asyncio.create_task(Clerk(context, responder.start, Worker(context)).work(woken)),
         asyncio.create_task(_catch_up(context, catching, woken)),
     ]
     stop = asyncio.create_task(stopped.wait())

@@ -15,7 +15,7 @@ from crisis.journal.inbox import Delivery
 from crisis.journal.store import Journal
 from crisis.receiver.context import Context
 from crisis.receiver.dispatch import handle
-from crisis.receiver.judging import INBOX_CHAIN
+from crisis.receiver.recording import INBOX_CHAIN
 from crisis.receiver.routing import Ignored, route
 from tests.receiver.conftest import CAPTURED
 from tests.receiver.payloads import alert, delivery, read

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from crisis.receiver.context import Context
-from crisis.receiver.judging import INBOX_CHAIN
+from crisis.receiver.recording import INBOX_CHAIN
 from tests.domain.story import INCIDENT, RUN
 from tests.receiver.conftest import Browser, Room, code_of
 

@@ -22,7 +22,7 @@ from crisis.sandbox.world import World
 PROJECT = Path(__file__).resolve().parents[2]
 _READS = 0.2
 _RUN = re.compile(
-    r"INC-\d{8}-[0-9a-f]{6}|[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f-]{22}|\b[0-9a-f]{7,40}\b"
+    r"INC-\d{8}-[0-9a-f]{6,8}|[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f-]{22}|\b[0-9a-f]{7,40}\b"
     r"|(?<=revert )\d+(?=\])|(?<=Reply: Q)\d+|/in/[\w.-]+|127\.0\.0\.1:\d+"
 )
 

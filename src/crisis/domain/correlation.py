@@ -27,11 +27,15 @@ __all__ = [
 STORM_OVER = "storm:over"
 """The key of the entry that says that a storm is over."""
 
+MORE = "more:"
+"""How the key of an entry begins that says that more alerts have joined than have an entry of their own."""
+
+_SIGNS = ("opened", "alert", "started", "ended")
 _ECHO = timedelta(seconds=60)
 """How long after an end an alert may still begin for what came before: scrapes, rules and windows lag."""
 
 _AFTERMATH = timedelta(minutes=5)
-_PATIENCE = _AFTERMATH + timedelta(minutes=1)
+PATIENCE = _AFTERMATH + timedelta(minutes=1)
 """How long an echo may take to be resolved. Alertmanager says so after `group_interval`, 5 min unless set."""
 
 
@@ -41,7 +45,8 @@ class Case:
     An incident as these rules see it.
 
     `touched_at` is its last sign of life: opened, an alert, a start, an end. `changed` says when each action was last
-    done. `alerts` counts the alerts in its chain.
+    done. `alerts` counts the alerts in its chain, `services` are those that they are about. `wished` is the playbook
+    that would have started, where it was handed to people.
     """
 
     incident: str
@@ -57,6 +62,8 @@ class Case:
     storm: bool = False
     changed: Mapping[str, datetime] = field(default_factory=dict)
     alerts: int = 0
+    services: frozenset[str] = frozenset()
+    wished: str = ""
 
     @property
     def running(self) -> bool:
@@ -105,7 +112,7 @@ def fold_case(incident: str, entries: list[Entry]) -> Case | None:
     if found.opened_at is None:
         return None
     opened = next(entry for entry in entries if entry.kind == "opened")
-    signs = [entry.time for entry in entries if entry.kind in ("opened", "alert", "started", "ended")]
+    signs = [entry.time for entry in entries if entry.kind in _SIGNS or (entry.key or "").startswith(MORE)]
     return Case(
         incident=incident,
         service=found.service,
@@ -120,6 +127,8 @@ def fold_case(incident: str, entries: list[Entry]) -> Case | None:
         storm=bool(opened.body.get("storm")) and not any(entry.key == STORM_OVER for entry in entries),
         changed={str(entry.body["action"]): entry.time for entry in entries if entry.kind == "done"},
         alerts=sum(entry.kind == "alert" for entry in entries),
+        services=frozenset(str(entry.body["service"]) for entry in entries if entry.body.get("service")),
+        wished=str(opened.body.get("wished") or ""),
     )
 
 
@@ -145,22 +154,24 @@ def judge(
 
     In this order: planned work holds it; an open incident of its cause or service takes it in; a storm takes it in; an
     incident that has just recovered may explain it, and holds it; a service that cools down, or a playbook that has
-    started too often, is handed to people; else its playbook starts.
+    started too often, is handed to people; else its playbook starts. One that stands apart goes past planned work,
+    storms and cool-downs.
     """
     known = list(cases)
+    apart = wish.playbook in intake.apart
     until = max((end for one in windows if one.service == wish.service and (end := one.until(now))), default=None)
-    if until is not None:
+    if until is not None and not apart:
         return Held(until, f"planned work on {wish.service} until {until:%Y-%m-%d %H:%M} UTC")
     joined = _joined(wish, known, intake, received, cause)
     if joined is not None:
         return joined
     storm = next((case for case in known if case.storm), None)
-    if storm is not None:
-        return Join(storm, "a storm of alerts is on: no remedy starts")
+    if storm is not None and not apart:
+        return Join(storm, "a storm of alerts is on: no remedy starts", why_call(wish, storm, intake, received))
     alike = [case for case in known if (case.service, case.playbook) == (wish.service, wish.playbook)]
     over = _echoed(alike, starts_at, received)
-    if over is not None and over.ended_at is not None and now <= over.ended_at + _PATIENCE:
-        return Held(over.ended_at + _PATIENCE, f"may be an echo of {over.incident}", over.incident)
+    if over is not None and over.ended_at is not None and now <= over.ended_at + PATIENCE:
+        return Held(over.ended_at + PATIENCE, f"may be an echo of {over.incident}", over.incident)
     too_much = _cooling(wish, known, intake, now) or _flapping(alike, wish, intake, now)
     return replace(wish, playbook=HAND_OVER, summary=f"{too_much}: {wish.summary}"[:300]) if too_much else wish
 
@@ -172,15 +183,15 @@ def storm_of(groups: int, intake: Intake, wish: Start, seed: str, when: datetime
     return replace(wish, playbook=HAND_OVER, summary=says[:300], incident=incident_id(f"storm|{seed}", when))
 
 
-def still_firing(wish: Start, case: Case, alert: str, received: datetime) -> Start | None:
+def still_firing(wish: Start, case: Case, received: datetime) -> Start | None:
     """Return what starts for an alert that fires on although its incident has recovered: people are told; or None."""
-    if not case.recovered or case.ended_at is None or received <= case.ended_at + _PATIENCE:
+    if not case.recovered or case.ended_at is None or received <= case.ended_at + PATIENCE:
         return None
     ago = say_duration(received - case.ended_at)
     says = f"still fires {ago} after {case.incident} has recovered, as we saw it: {wish.summary}"
-    return replace(
-        wish, playbook=HAND_OVER, summary=says[:300], incident=incident_id(f"{alert}|{case.incident}", received)
-    )
+    # Named after the incident: all its alerts that fire on are one.
+    named = incident_id(f"still|{case.incident}", case.ended_at)
+    return replace(wish, playbook=HAND_OVER, summary=says[:300], incident=named)
 
 
 def _joined(wish: Start, known: list[Case], intake: Intake, received: datetime, cause: str) -> Join | None:
@@ -189,27 +200,26 @@ def _joined(wish: Start, known: list[Case], intake: Intake, received: datetime, 
             continue
         because = _why_one(wish, case, intake, received, cause)
         if because:
-            return Join(case, because, _why_call(wish, case, intake, received))
+            return Join(case, because, why_call(wish, case, intake, received))
     return None
 
 
 def _why_one(wish: Start, case: Case, intake: Intake, received: datetime, cause: str) -> str:
+    alike = wish.playbook in (case.playbook, case.wished)
+    if not alike and {wish.playbook, case.playbook, case.wished} & set(intake.apart):
+        return ""
     if cause and case.cause == cause:
         return f"one cause: {cause}"
     if case.service != wish.service:
         return ""
-    if case.playbook == wish.playbook:
-        return f"{case.service} is in its hands"
-    apart = wish.playbook in intake.apart or case.playbook in intake.apart
-    if case.playbook == HAND_OVER and not apart:
-        return f"people have {case.service} in their hands"
+    if alike or case.playbook == HAND_OVER:
+        return f"{case.service} is in {'the hands of people' if case.playbook == HAND_OVER else 'its hands'}"
     fresh = case.is_fresh(received, intake.window)
-    if apart or not fresh:
-        return ""
-    return f"{case.service} has trouble already: {wish.playbook} does not start beside it"
+    return f"{case.service} has trouble already: {wish.playbook} does not start beside it" if fresh else ""
 
 
-def _why_call(wish: Start, case: Case, intake: Intake, received: datetime) -> str:
+def why_call(wish: Start, case: Case, intake: Intake, received: datetime) -> str:
+    """Say why people must hear now of an alert that joins, or nothing."""
     if wish.level < case.level:
         return f"raised to {wish.level.title}"
     if not case.running and not case.is_fresh(received, intake.window):

@@ -1,7 +1,7 @@
 """Start: the wish to run a playbook, whoever has it: an alert, a person, a schedule."""
 
 import hashlib
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from datetime import datetime
 from typing import Any, Self
 
@@ -44,14 +44,15 @@ class Start:
 
     @classmethod
     def from_json(cls, stored: dict[str, Any]) -> Self:
-        """Read what `as_json` wrote."""
-        return cls(**{**stored, "level": Level(stored["level"])})
+        """Read what `as_json` wrote, in any version; LookupError, TypeError or ValueError when it is damaged."""
+        known = {one.name: stored[one.name] for one in fields(cls) if one.name in stored}
+        return cls(**{**known, "level": Level(stored["level"])})
 
 
 def incident_id(seed: str, when: datetime) -> str:
     """
-    Name an incident, for example `INC-20261124-3f9a2c`.
+    Name an incident, for example `INC-20261124-3f9a2c5e`.
 
     The same seed gives the same name, so that a delivery handled twice opens one incident.
     """
-    return f"INC-{when:%Y%m%d}-{hashlib.sha256(seed.encode()).hexdigest()[:6]}"
+    return f"INC-{when:%Y%m%d}-{hashlib.sha256(seed.encode()).hexdigest()[:8]}"

@@ -164,6 +164,7 @@ def _open(name: str, service: str, given: dict[str, Any], escalate: Callable[[st
     mirror = PrefectMirror(UUID(str(flow_run.id)), get_run_logger())
     tries = sum(entry.kind == "ended" and entry.run == str(flow_run.id) for entry in journal.entries(incident))
     run = Run(str(flow_run.id), incident, name, journal, protocol, settings, lease, mirror, requester, tries)
+    run.summary = str(given.get("summary") or "")
     opened = _Opened(run, leases, lambda says: attempt(escalate, service, says))
     opened.begin(service, given)
     return opened

@@ -63,6 +63,7 @@ class Run:
     mirror: Mirror
     requester: str = ""
     tries: int = 0
+    summary: str = ""
     _calls: Counter[tuple[str, str]] = field(default_factory=Counter)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 

@@ -84,6 +84,7 @@ SIGHTINGS = Table(
     Column("delivery", String(64), nullable=False),
     Column("seen", String(27), nullable=False),
     Column("resolved", String(27), nullable=False),
+    Column("held", String(64), nullable=False),
     Index("sightings_source", "source"),
     Index("sightings_incident", "incident", "resolved"),
     Index("sightings_seen", "seen"),
@@ -91,8 +92,8 @@ SIGHTINGS = Table(
 """
 Which alert belongs to which incident, so that one seen again is known. An index, not the record.
 
-`alert` names one firing of it, `source` the alert whenever it fires. `incident` is empty while its delivery is held,
-`resolved` while it fires.
+`alert` names one firing of it, `source` the alert whenever it fires. `resolved` is empty while it fires. `held` is the
+delivery that holds it; `incident` is then the one that it may be an echo of, or empty.
 """
 
 PULSES = Table(

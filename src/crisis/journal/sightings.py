@@ -23,8 +23,8 @@ class Sighting:
     """
     One firing of an alert.
 
-    `alert` names it, `source` the alert whenever it fires; `incident` is empty while it is held, `resolved` (a time)
-    while it fires. `delivery` is the first that told of it.
+    `alert` names it, `source` the alert whenever it fires; `resolved` (a time) is empty while it fires. `delivery` is
+    the first that told of it. `held` is the delivery that holds it; `incident` is then what it may be an echo of.
     """
 
     alert: str
@@ -34,6 +34,7 @@ class Sighting:
     delivery: str
     seen: str
     resolved: str = ""
+    held: str = ""
 
     @property
     def firing(self) -> bool:
@@ -82,7 +83,7 @@ class Sightings:
         """Keep sightings as they are now, whether or not they were known."""
         dialect: Any = sqlite if self.database.sqlite else postgresql
         insert = dialect.insert(SIGHTINGS)
-        changed = {name: insert.excluded[name] for name in ("incident", "resolved")}
+        changed = {name: insert.excluded[name] for name in ("incident", "resolved", "held")}
         rows = [{name: getattr(one, name) for name in Sighting.__slots__} for one in sightings]
         with self.database.writing() as connection:
             if rows:

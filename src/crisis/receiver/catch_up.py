@@ -14,7 +14,7 @@ from crisis.receiver.asking.attempt import Attempt
 from crisis.receiver.asking.keeping import deliveries, known_alerts
 from crisis.receiver.asking.question import Answer, Asker, Question
 from crisis.receiver.context import Context
-from crisis.receiver.judging import INBOX_CHAIN, once
+from crisis.receiver.recording import INBOX_CHAIN, once
 from crisis.receiver.senders.registry import asker_of
 
 __all__ = ["CatchUp", "Report", "Told"]

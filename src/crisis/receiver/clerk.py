@@ -6,15 +6,16 @@ import logging
 import time
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
+from dataclasses import replace
 from datetime import timedelta
 
 from crisis.domain.clock import utc_now
-from crisis.domain.start import Start
+from crisis.domain.start import HAND_OVER, Start
 from crisis.errors import JournalError, ProtocolError, TransientError
 from crisis.journal.inbox import Delivery
 from crisis.journal.store import AlreadyRecordedError
 from crisis.receiver.context import Context
-from crisis.receiver.dispatch import calm_down, handle_all, recall_storm
+from crisis.receiver.worker import Here, Works
 
 __all__ = ["ALIVE", "Clerk"]
 
@@ -22,8 +23,8 @@ _LOG = logging.getLogger("crisis.inbox")
 _ROUND = 1.0
 """Seconds after which the inbox is looked at without a word from the receiver: a crash may have left something."""
 
-_SLOW = 5.0
-"""Seconds between two looks at what is held, at a storm, and at what is to be forgotten."""
+_AGAIN = 5.0
+"""Seconds between two looks at what is held, and at whether a storm is over."""
 
 ALIVE = "receiver"
 """The pulse that says when we were last at work: what came later may have been missed."""
@@ -37,78 +38,103 @@ _FORGET = 3600.0
 class Clerk:
     """Takes deliveries from the inbox, batch by batch, and has their runs started."""
 
-    def __init__(self, context: Context, start: Callable[[Start], Awaitable[str]]) -> None:
+    def __init__(self, context: Context, start: Callable[[Start], Awaitable[str]], worker: Works | None = None) -> None:
         self.context, self.start = context, start
-        self._slow_at = self._forget_at = 0.0
+        self.worker = worker or Here(context)
+        self._again_at = self._forget_at = self._away_until = 0.0
 
     async def work(self, woken: asyncio.Event) -> None:
         """Work until cancelled: woken by the receiver, and by itself each second."""
-        await self._try(asyncio.to_thread(recall_storm, self.context))
-        while True:
-            with suppress(TimeoutError):
-                await asyncio.wait_for(woken.wait(), timeout=_ROUND)
-            woken.clear()
-            self.context.beats["inbox"] = time.monotonic()
-            await self._try(self.turn())
+        try:
+            while True:
+                with suppress(TimeoutError):
+                    await asyncio.wait_for(woken.wait(), timeout=_ROUND)
+                woken.clear()
+                self.context.beats["inbox"] = time.monotonic()
+                await self._try(self.turn())
+        finally:
+            self.worker.close()
 
     async def turn(self) -> None:
         """Judge everything that is new, and what is due; start what is wanted. JournalError when the store is away."""
-        context = self.context
-        new = await asyncio.to_thread(context.inbox.new)
-        if not new:
-            await self._start_wanted()  # what Prefect could not take before, or a crash has left
-        while new:
-            await asyncio.to_thread(handle_all, context, new)
-            context.beats["inbox"] = time.monotonic()
+        judged = 1
+        while judged:
+            again = time.monotonic() >= self._again_at  # in a flood as well
+            if again:
+                self._again_at = time.monotonic() + _AGAIN
+                await asyncio.to_thread(self._keep_house)
+            turn = await self.worker.turn(again=again)
+            self.context.beats["inbox"] = time.monotonic()
+            self.context.cut_off.update(turn.cut_off)
+            # The first runs wait for no flood to end; with nothing new, here are those that Prefect could not take.
             await self._start_wanted()
-            new = await asyncio.to_thread(context.inbox.new)
-        if time.monotonic() >= self._slow_at:
-            self._slow_at = time.monotonic() + _SLOW
-            await self._look_again()
+            judged = turn.judged
 
-    async def _look_again(self) -> None:
-        context = self.context
-        await asyncio.to_thread(context.pulses.beat, ALIVE, utc_now())
-        due = await asyncio.to_thread(context.inbox.due, utc_now())
-        if due:
-            await asyncio.to_thread(handle_all, context, due)
-            await self._start_wanted()
-        await asyncio.to_thread(calm_down, context)
+    def _keep_house(self) -> None:
+        now = utc_now()
+        self.context.pulses.beat(ALIVE, now)
         if time.monotonic() >= self._forget_at:
             self._forget_at = time.monotonic() + _FORGET
-            await asyncio.to_thread(context.inbox.forget, utc_now() - _KEPT)
-            await asyncio.to_thread(context.sightings.forget, utc_now() - _KEPT)
+            self.context.inbox.forget(now - _KEPT)
+            self.context.sightings.forget(now - _KEPT)
 
     async def _start_wanted(self) -> None:
+        if time.monotonic() < self._away_until:
+            return
         for delivery in await asyncio.to_thread(self.context.inbox.starting):
-            await self._start(delivery)
+            try:
+                await self._start(delivery)
+            except TransientError as error:
+                _LOG.warning("%s; what is wanted waits in the inbox", error)
+                self._away_until = time.monotonic() + _ROUND
+                return
+            self.context.beats["inbox"] = time.monotonic()
 
     async def _start(self, delivery: Delivery) -> None:
-        """Have the runs started that a delivery wants; while Prefect is away they stay wanted."""
-        wishes = [Start.from_json(one) for one in json.loads(delivery.starts)]
-        refused = list[str]()
-        for wish in wishes:
+        """Have the runs started that a delivery wants. TransientError while Prefect is away: they stay wanted."""
+        says = list[str]()
+        for wish in _wishes(delivery):
             try:
                 await self.start(wish)
-            except TransientError as error:
-                _LOG.warning("%s; the alert waits in the inbox", error)
-                return
+                says.append(f"{wish.playbook} for {wish.incident}")
             except ProtocolError as error:
                 _LOG.error("%s cannot be started for %s: %s", wish.playbook, wish.incident, error)
-                await asyncio.to_thread(self._note, wish, error)
-                refused.append(f"{wish.playbook} for {wish.incident} cannot be started: {error}")
-        says = ", ".join(refused or [f"{wish.playbook} for {wish.incident}" for wish in wishes])
-        await asyncio.to_thread(self.context.inbox.started, delivery.delivery, says)
+                says.append(f"{wish.playbook} for {wish.incident} cannot be started: {error}")
+                await asyncio.to_thread(self._not_started, wish, error)
+                await self._tell(wish, error)
+        told = ", ".join(says) or "what it wanted cannot be read any more"
+        await asyncio.to_thread(self.context.inbox.started, delivery.delivery, told)
 
-    def _note(self, wish: Start, error: ProtocolError) -> None:
+    def _not_started(self, wish: Start, error: ProtocolError) -> None:
+        """Note it, and end an incident that has no run: it must not take alerts in as if somebody worked on it."""
+        says = f"{wish.playbook} cannot be started, a human must look: {error}"
+        journal, key = self.context.journal, wish.key
         with suppress(AlreadyRecordedError):
-            says = f"{wish.playbook} cannot be started, a human must look: {error}"
-            self.context.journal.append(
-                wish.incident, "note", "responder", {"says": says}, key=f"not started:{wish.key}"
-            )
+            journal.append(wish.incident, "note", "responder", {"says": says}, key=f"not started:{key}")
+        if any(entry.kind == "started" for entry in journal.entries(wish.incident)):
+            return
+        ended = {"playbook": wish.playbook, "outcome": "not started", "says": says}
+        with suppress(AlreadyRecordedError):
+            journal.append(wish.incident, "ended", "responder", ended, key=f"not begun:{key}")
+
+    async def _tell(self, wish: Start, error: ProtocolError) -> None:
+        if wish.playbook == HAND_OVER:
+            return  # then nobody can be told by a playbook; the log and the note are what is left
+        says = f"{wish.playbook} cannot be started: {error}; {wish.summary}"[:300]
+        with suppress(ProtocolError):
+            await self.start(replace(wish, playbook=HAND_OVER, summary=says, part=f"refused-{wish.playbook}"))
 
     async def _try(self, work: Awaitable[None]) -> None:
         try:
             await work
         except JournalError as error:
             _LOG.warning("inbox: %s", error)
+
+
+def _wishes(delivery: Delivery) -> list[Start]:
+    try:
+        return [Start.from_json(one) for one in json.loads(delivery.starts)]
+    except (LookupError, TypeError, ValueError) as error:
+        says = "the runs that it wants cannot be read; see its page in the inbox, and start them by hand"
+        _LOG.error("delivery %s: %s (%s)", delivery.delivery, says, type(error).__name__)
+        return []

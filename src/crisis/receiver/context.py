@@ -53,7 +53,7 @@ class Context:
     @cached_property
     def cases(self) -> Cases:
         """The incidents as the rules see them that say which alert belongs to which."""
-        return Cases(self.journal)
+        return Cases(self.journal, self.protocol.intake)
 
     @cached_property
     def storm(self) -> StormWatch:

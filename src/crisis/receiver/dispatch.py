@@ -9,9 +9,11 @@ from crisis.domain.correlation import STORM_OVER
 from crisis.domain.start import Start
 from crisis.errors import TransientError
 from crisis.journal.inbox import Delivery
+from crisis.journal.sightings import source_key
 from crisis.receiver.context import Context
-from crisis.receiver.judging import DAMAGE, Judging, group_of, once
-from crisis.receiver.routing import route
+from crisis.receiver.judging import DAMAGE, Judging, group_of
+from crisis.receiver.recording import once
+from crisis.receiver.routing import fingerprint_of
 from crisis.receiver.senders.alert import Reading
 from crisis.receiver.senders.registry import follow_up, read
 
@@ -52,6 +54,7 @@ def handle_all(context: Context, deliveries: Sequence[Delivery]) -> list[Start]:
 def _judge(context: Context, readings: Sequence[_Read], take: Callable[..., None]) -> list[Start]:
     with ExitStack() as undone:
         undone.callback(context.cases.forget)  # on any error: what they have seen is taken back
+        context.cases.look()  # what takes long is read before anybody has to wait for us
         with context.journal.database.together(_LOCK):
             open_still = context.inbox.undecided(one.delivery for one, _, _ in readings)
             mine = [one for one in readings if one[0].delivery in open_still]
@@ -65,23 +68,27 @@ def _judge(context: Context, readings: Sequence[_Read], take: Callable[..., None
 
 def calm_down(context: Context) -> None:
     """End a storm once it has been calm for long enough: remedies start again."""
-    now = utc_now()
+    now, calm = utc_now(), context.protocol.intake.storm.calm
     if not context.storm.is_calm(now):
         return
     context.cases.look()
     for case in context.cases.all():
-        if case.storm and case.touched_at + context.protocol.intake.storm.calm <= now:
+        if case.storm and max(context.storm.last_excess or case.opened_at, case.opened_at) + calm <= now:
             says = "the storm is over: new alerts start their playbooks again"
             once(context, case.incident, "note", "responder", {"says": says}, key=STORM_OVER)
 
 
 def recall_storm(context: Context) -> None:
     """Count again what came in the last moments, after a start: a storm does not end because we were away."""
-    since = utc_now() - context.protocol.intake.storm.per
-    for delivery in reversed(context.inbox.since(since, _RECALLED)):
+    rule = context.protocol.intake.storm
+    for delivery in reversed(context.inbox.since(utc_now() - max(rule.per, rule.calm), _RECALLED)):
         with suppress(ValueError, TransientError):
-            for alert in read(context.protocol, delivery.sender, delivery.raw, delivery.headers).alerts:
-                if alert.firing and isinstance(route(context.protocol, delivery.sender, alert), Start):
+            alerts = read(context.protocol, delivery.sender, delivery.raw, delivery.headers).alerts
+            sources = [source_key(delivery.sender, fingerprint_of(alert)) for alert in alerts]
+            # Those that it was the first to tell of: repeats count for nothing.
+            first = {one.source for one in context.sightings.of_sources(sources) if one.delivery == delivery.delivery}
+            for alert, source in zip(alerts, sources, strict=True):
+                if source in first:
                     context.storm.saw(group_of(delivery.sender, alert), parse_time(delivery.received))
 
 

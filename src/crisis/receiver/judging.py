@@ -1,38 +1,30 @@
-"""Judging: what the alerts of some deliveries mean, in one transaction. What an incident does is the rules' to say."""
+"""Judging: what the alerts of some deliveries mean, in one transaction. The rules are those of correlation."""
 
 import json
 import logging
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
-from datetime import timedelta
-from typing import Any
+from datetime import datetime, timedelta
 
 from crisis.domain.clock import parse_time, utc_now, write_time
-from crisis.domain.correlation import Case, Held, Join, cause_of, judge, still_firing, storm_of
-from crisis.domain.start import CHECK_HEALTH, HAND_OVER, Start
+from crisis.domain.correlation import Held, Join, cause_of, judge, still_firing, storm_of, why_call
+from crisis.domain.start import CHECK_HEALTH, HAND_OVER, Start, incident_id
 from crisis.errors import JournalError
-from crisis.journal.inbox import HELD, IGNORED, JOINED, OPENED, Delivery, Settled
+from crisis.journal.inbox import HELD, IGNORED, JOINED, NEW, OPENED, Delivery, Settled
 from crisis.journal.sightings import Sighting, alert_key, source_key
-from crisis.journal.store import AlreadyRecordedError
 from crisis.receiver.context import Context
 from crisis.receiver.copied import original_of
+from crisis.receiver.recording import Record, alert_entry
 from crisis.receiver.routing import Ignored, carried, fingerprint_of, name_of, route
 from crisis.receiver.senders.alert import Alert, Reading
 from crisis.receiver.senders.registry import kind_named
 
-__all__ = ["DAMAGE", "INBOX_CHAIN", "Judging", "group_of", "once"]
-
-INBOX_CHAIN = "INBOX"
-"""The chain that notes the deliveries which started nothing."""
-
-_LOG = logging.getLogger(__name__)
-_LABELS, _LABEL = 64, 500
-_IN_CHAIN = 50
-"""Alerts of an incident that get an entry of their own. The others are counted there, and stand in the inbox."""
+__all__ = ["DAMAGE", "Judging", "group_of"]
 
 DAMAGE = (JournalError, LookupError, TypeError, ValueError)
 """What may come of a record that was changed behind our back, or of a store that is away."""
 
+_LOG = logging.getLogger(__name__)
 _LOOK_AGAIN = timedelta(seconds=5)
 _BY_HAND = "start it by hand if it must run"
 
@@ -47,12 +39,34 @@ class _Outcome:
     waits: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class _News:
+    """An alert of a delivery, what its route wants, and by what it is known."""
+
+    delivery: Delivery
+    alert: Alert
+    wish: Start
+    received: datetime
+    source: str
+    began: str
+    key: str
+
+    @classmethod
+    def of(cls, delivery: Delivery, alert: Alert, wish: Start) -> "_News":
+        source = source_key(delivery.sender, fingerprint_of(alert))
+        began = write_time(alert.starts_at) if alert.starts_at else ""
+        key = alert_key(source, began, wish.playbook, wish.service)
+        return cls(delivery, alert, wish, parse_time(delivery.received), source, began, key)
+
+
 class Judging:
     """One transaction's work: what is known is read once, and what is found out is written at its end."""
 
     def __init__(self, context: Context, readings: Iterable[tuple[Delivery, Reading]]) -> None:
         self.context, self.cases, self.now = context, context.cases, utc_now()
+        self.intake = context.protocol.intake
         self.cases.look()
+        self.record = Record(context, self.now)
         sources = {
             source_key(delivery.sender, fingerprint_of(alert))
             for delivery, reading in readings
@@ -63,15 +77,15 @@ class Judging:
         for one in self.seen.values():
             self.by_source.setdefault(one.source, {})[one.alert] = None
         self.kept: dict[str, Sighting] = {}
-        self.settled: list[Settled] = []
+        self.settled: dict[str, Settled] = {}
+        self.resolved: dict[str, str] = {}
         self.starts: list[Start] = []
-        self.overfull = set[str]()
 
     def take(self, delivery: Delivery, reading: Reading, waits: str) -> None:
         """Judge one delivery."""
         outcome = _Outcome(waits=waits)
         self._judge_all(delivery, reading, outcome)
-        self.settled.append(self._settle(delivery, reading, outcome))
+        self.settled[delivery.delivery] = self._settle(delivery, reading, outcome)
         self.seen |= outcome.seen
         self.kept |= outcome.seen
         self.starts += outcome.starts
@@ -89,222 +103,199 @@ class Judging:
             self.cases.look()
             says = f"cannot be judged yet ({type(error).__name__}): is tried again; see what `crisis verify` finds"
             _LOG.error("delivery %s of %s %s", delivery.delivery, delivery.sender, says)
-            self.settled.append(Settled(delivery.delivery, HELD, says, again=self.now + _LOOK_AGAIN))
+            again = self.now + _LOOK_AGAIN
+            self.settled[delivery.delivery] = Settled(delivery.delivery, HELD, says, again=again)
 
     def finish(self) -> list[Start]:
-        """Write what was found out."""
+        """Write what was found out, and have health checked where the last alert has resolved."""
         self.context.sightings.keep(self.kept.values())
-        self.context.inbox.settle_all(self.settled)
+        for incident, name in self.resolved.items():
+            check = self._check(incident, name)
+            if check is not None and name in self.settled:
+                told = self.settled[name]
+                wanted = json.dumps([*json.loads(told.starts or "[]"), check.as_json()])
+                state = OPENED if told.state == JOINED else told.state
+                self.settled[name] = replace(told, state=state, starts=wanted)
+                self.starts.append(check)
+        self.context.inbox.settle_all(self.settled.values())
         return self.starts
 
     def _judge_all(self, delivery: Delivery, reading: Reading, outcome: _Outcome) -> None:
-        judged = [
-            (alert, route(self.context.protocol, delivery.sender, _dated(alert, delivery))) for alert in reading.alerts
-        ]
+        dated = [replace(one, starts_at=one.starts_at or parse_time(delivery.received)) for one in reading.alerts]
+        wishes = [route(self.context.protocol, delivery.sender, one) for one in dated]
+        judged = list(zip(reading.alerts, wishes, strict=True))
         # The worst first, so that what it opens is not raised a moment later.
         judged.sort(key=lambda one: one[1].level if isinstance(one[1], Start) else 0)
         for alert, wish in judged:
             if isinstance(wish, Ignored):
                 outcome.ignored.append(wish.because)
             elif alert.firing:
-                self._firing(delivery, alert, wish, outcome)
+                self._firing(_News.of(delivery, alert, wish), outcome)
             else:
-                self._resolved(delivery, alert, wish, outcome)
+                self._resolved(_News.of(delivery, alert, wish), outcome)
 
-    def _firing(self, delivery: Delivery, alert: Alert, wish: Start, outcome: _Outcome) -> None:
-        source = source_key(delivery.sender, fingerprint_of(alert))
-        began = write_time(alert.starts_at) if alert.starts_at else ""
-        key = alert_key(source, began, wish.playbook, wish.service)
-        seen = outcome.seen.get(key) or self.seen.get(key)
-        # A copy of an old delivery tells of the old firing, also where nothing says when that was.
-        timeless = not began and not original_of(delivery)
-        if seen is not None and self._is_known(delivery, alert, wish, seen, outcome, timeless=timeless):
+    def _firing(self, news: _News, outcome: _Outcome) -> None:
+        seen = outcome.seen.get(news.key) or self.seen.get(news.key)
+        wish = news.wish if seen is None else self._unless_known(news, seen, outcome)
+        if wish is None:
             return
-        received = parse_time(delivery.received)
-        groups = self.context.storm.saw(group_of(delivery.sender, alert), received)
         verdict = judge(
             wish,
             self.cases.all(),
-            self.context.protocol.intake,
+            self.intake,
             self.context.protocol.maintenance,
-            starts_at=alert.starts_at or received,
-            received=received,
+            starts_at=news.alert.starts_at or news.received,
+            received=news.received,
             now=self.now,
-            cause=cause_of(carried(alert), self.context.protocol.intake.causes),
+            cause=cause_of(carried(news.alert), self.intake.causes),
         )
-        if isinstance(verdict, Start):
-            into = self._start(delivery, alert, verdict, groups, outcome)
-        elif isinstance(verdict, Join):
-            into = self._join(delivery, alert, wish, verdict, outcome)
-        else:
-            into = verdict.incident
+        holder = ""
+        if isinstance(verdict, Held):
+            into, holder = verdict.incident, news.delivery.delivery
             outcome.held.append(verdict)
             if into:
-                self._add(into, delivery, alert)
-        if into is not None:
-            outcome.seen[key] = Sighting(key, source, began, into, delivery.delivery, write_time(self.now))
+                self.record.add(into, news.delivery, news.alert, wish.service)
+        elif isinstance(verdict, Join):
+            self._count(news)
+            into = self._join(news, wish, verdict, outcome)
+        else:
+            into = self._start(news, wish, verdict, self._count(news), outcome)
+        at = write_time(self.now)
+        name = news.delivery.delivery
+        outcome.seen[news.key] = Sighting(news.key, news.source, news.began, into, name, at, held=holder)
 
-    def _is_known(
-        self, delivery: Delivery, alert: Alert, wish: Start, seen: Sighting, outcome: _Outcome, *, timeless: bool
-    ) -> bool:
-        """Deal with an alert that was seen before; False when it must be judged: it was held, or fires anew."""
+    def _count(self, news: _News) -> int:
+        """Count a group towards a storm when it comes, not when it is looked at again; return how many there are."""
+        storm, group = self.context.storm, group_of(news.delivery.sender, news.alert)
+        return storm.saw(group, news.received) if news.delivery.state == NEW else storm.groups
+
+    def _unless_known(self, news: _News, seen: Sighting, outcome: _Outcome) -> Start | None:
+        """Deal with an alert that was seen before, and return None; or return what is to be judged for it."""
+        if seen.held:
+            return self._while_held(news, seen, outcome)
         case = self.cases.get(seen.incident)
-        if delivery.state == HELD:
-            return self._was_held(seen, case, outcome)
         if case is None:
-            # Held by another delivery, which speaks for both; one whose case is gone is judged anew.
-            held = not seen.incident and seen.firing
-            outcome.ignored += ["an earlier delivery of this alert is held, and speaks for it"] if held else []
-            return held
-        is_open = case.is_open(parse_time(delivery.received), self.context.protocol.intake.window)
-        if timeless and not (is_open and seen.firing):
-            return False  # nothing tells this firing from the last, and that one is over
-        if is_open:
-            outcome.seen[seen.alert] = replace(seen, resolved="")
-            outcome.joined.append(seen.incident)
-        elif not self._fires_on(delivery, alert, wish, seen, case, outcome):
-            outcome.ignored.append(f"{seen.incident}, which took this alert in, is over; {_BY_HAND}")
-        return True
-
-    def _fires_on(
-        self, delivery: Delivery, alert: Alert, wish: Start, seen: Sighting, case: Case, outcome: _Outcome
-    ) -> bool:
-        """Hand an alert to people whose sender repeats it long after we saw a recovery; False when that is not so."""
-        rule = self.context.protocol.alerts[delivery.sender]
-        repeats = kind_named(rule.kind_as(delivery.sender)).repeats and not original_of(delivery)
-        start = still_firing(wish, case, seen.alert, parse_time(delivery.received)) if repeats else None
-        if start is not None:
-            self._open(delivery, alert, start, storm=False)
-            outcome.starts.append(start)
-            outcome.seen[seen.alert] = replace(seen.into(start.incident), resolved="")
-        return start is not None
-
-    def _was_held(self, seen: Sighting, case: Case | None, outcome: _Outcome) -> bool:
-        if seen.firing:
-            return False
-        if case is not None:
-            outcome.joined.append(seen.incident)
-        else:
-            outcome.ignored.append("it was resolved while it was held")
-        return True
-
-    def _start(self, delivery: Delivery, alert: Alert, wish: Start, groups: int, outcome: _Outcome) -> str | None:
-        storm = self.context.storm.is_excess(groups)
-        if storm:
-            wish = storm_of(
-                groups, self.context.protocol.intake, wish, delivery.delivery, parse_time(delivery.received)
-            )
-        there = self.cases.get(wish.incident)
-        if there is not None and not there.running:
-            outcome.ignored.append(
-                f"{wish.incident}, which this alert opened, is over; start it by hand if it must run"
-            )
+            return self._unreadable(news, seen)
+        # A copy of an old delivery tells of the old firing, also where nothing says when that was.
+        timeless = not news.began and not original_of(news.delivery)
+        if timeless and (case.recovered or not seen.firing):
+            return news.wish  # nothing tells this firing from the last, and that one is over
+        if not case.recovered:
+            outcome.seen[news.key] = replace(seen, resolved="")
+            call = why_call(news.wish, case, self.intake, news.received)
+            if call:
+                self._join(news, news.wish, Join(case, "it is known already", call), outcome)
+            else:
+                outcome.joined.append(case.incident)
             return None
-        if there is None:
-            self._open(delivery, alert, wish, storm=storm)
-            outcome.starts.append(wish)
-        else:
-            self._add(wish.incident, delivery, alert)
-            outcome.joined.append(wish.incident)
-        return wish.incident
+        rule = self.context.protocol.alerts[news.delivery.sender]
+        repeats = kind_named(rule.kind_as(news.delivery.sender)).repeats and not original_of(news.delivery)
+        still = still_firing(news.wish, case, news.received) if repeats else None
+        if still is None:
+            outcome.ignored.append(f"{case.incident}, which took this alert in, is over; {_BY_HAND}")
+        return still
 
-    def _open(self, delivery: Delivery, alert: Alert, wish: Start, *, storm: bool) -> None:
-        context = self.context
-        body: dict[str, Any] = {"service": wish.service, "summary": wish.summary, "playbook": wish.playbook}
-        body |= {"source": wish.source, "requester": "", "delivery": delivery.delivery, "drill": context.settings.drill}
-        cause = cause_of(carried(alert), context.protocol.intake.causes)
-        body |= {name: value for name, value in (("cause", cause), ("storm", storm)) if value}
-        once(context, wish.incident, "opened", delivery.sender, body, key="opened")
-        because = f"the route of {delivery.sender} for {name_of(alert)} says so"
-        body = {"level": int(wish.level), "because": because}
-        once(context, wish.incident, "level", "responder", body, key="level:1")
-        self._add(wish.incident, delivery, alert)
-        self.cases.opened(wish.incident)
+    def _while_held(self, news: _News, seen: Sighting, outcome: _Outcome) -> Start | None:
+        mine = seen.held == news.delivery.delivery
+        if mine and not seen.firing:
+            outcome.seen[news.key] = replace(seen, held="")
+            if seen.incident:
+                outcome.joined.append(seen.incident)
+            else:
+                outcome.ignored.append("it was resolved while it was held")
+            return None
+        if not mine and seen.firing and self._is_holding(seen.held):
+            outcome.ignored.append("an earlier delivery of this alert is held, and speaks for it")
+            return None
+        return news.wish
 
-    def _join(self, delivery: Delivery, alert: Alert, wish: Start, verdict: Join, outcome: _Outcome) -> str:
+    def _is_holding(self, name: str) -> bool:
+        if name in self.settled:
+            return self.settled[name].state == HELD
+        holder = self.context.inbox.get(name, body=False)
+        return holder is not None and holder.state == HELD
+
+    def _unreadable(self, news: _News, seen: Sighting) -> Start:
+        """Hand an alert to people whose incident is damaged: nobody knows what has been done for it already."""
+        if seen.incident not in self.cases.unreadable:
+            return news.wish
+        says = f"{seen.incident}, which took this alert in, cannot be read; see `crisis verify`: {news.wish.summary}"
+        named = incident_id(f"unreadable|{seen.incident}", news.received)
+        return replace(news.wish, playbook=HAND_OVER, summary=says[:300], incident=named)
+
+    def _start(self, news: _News, wish: Start, start: Start, groups: int, outcome: _Outcome) -> str:
+        storm = self.context.storm.is_excess(groups) and wish.playbook not in self.intake.apart
+        if storm:
+            start = storm_of(groups, self.intake, start, news.delivery.delivery, news.received)
+        there = self.cases.get(start.incident)
+        if there is not None and not there.running:
+            entry = alert_entry(news.delivery, news.alert)
+            if self.context.journal.recorded(there.incident, entry) is not None:
+                outcome.ignored.append(f"{there.incident}, which this alert opened, is over; {_BY_HAND}")
+                return there.incident
+            # Another alert of the same group and moment has come and gone: this one is new all the same.
+            named = incident_id(f"{start.incident}|{news.key}", news.received)
+            start, there = replace(start, incident=named), self.cases.get(named)
+        if there is not None:
+            self.record.add(there.incident, news.delivery, news.alert, wish.service)
+            outcome.joined.append(there.incident)
+            return there.incident
+        self.record.open(news.delivery, news.alert, start, news.wish.playbook, storm=storm)
+        outcome.starts.append(start)
+        return start.incident
+
+    def _join(self, news: _News, wish: Start, verdict: Join, outcome: _Outcome) -> str:
         case = verdict.case
-        self._add(case.incident, delivery, alert, verdict.because)
+        self.record.add(case.incident, news.delivery, news.alert, wish.service, verdict.because)
         case = self.cases.get(case.incident) or case
         if wish.level < case.level:
-            because = f"{name_of(alert)} of {delivery.sender} shows more than was known"
-            body = {"level": int(wish.level), "because": because}
-            once(self.context, case.incident, "level", "responder", body, key=f"level:{int(wish.level)}:alert")
+            self.record.raised(case.incident, news.delivery, news.alert, wish.level)
             case = replace(case, level=wish.level)
         self.cases.changed(replace(case, touched_at=self.now))
         if verdict.call:
-            says = f"{verdict.call}: {alert.summary}"[:300]
-            part = f"call-{delivery.delivery[:12]}"
+            says, part = f"{verdict.call}: {news.alert.summary}"[:300], f"call-{news.delivery.delivery[:12]}"
             call = Start(HAND_OVER, case.service, says, case.incident, case.level, wish.source, part=part)
             outcome.starts.append(call)
         outcome.joined.append(case.incident)
         return case.incident
 
-    def _resolved(self, delivery: Delivery, alert: Alert, wish: Start, outcome: _Outcome) -> None:
+    def _resolved(self, news: _News, outcome: _Outcome) -> None:
         """Note that a sender sees no problem any more. It closes nothing; the last one starts our own look."""
-        source = source_key(delivery.sender, fingerprint_of(alert))
-        began = write_time(alert.starts_at) if alert.starts_at else ""
-        known = [outcome.seen.get(name) or self.seen.get(name) for name in self.by_source.get(source, ())]
-        mine = [one for one in known if one and one.firing and (not began or one.began in ("", began))]
+        known = [outcome.seen.get(name) or self.seen.get(name) for name in self.by_source.get(news.source, ())]
+        mine = [one for one in known if one and one.firing and (not news.began or one.began in ("", news.began))]
         for one in mine:
             outcome.seen[one.alert] = replace(one, resolved=write_time(self.now))
         incidents = list(dict.fromkeys(one.incident for one in mine if one.incident))
         if not mine:
             running = [case for case in self.cases.all() if case.running and not case.storm]
-            fit = [one.incident for one in running if (one.service, one.playbook) == (wish.service, wish.playbook)]
-            incidents = fit[-1:]
+            alike = (news.wish.service, news.wish.playbook)
+            incidents = [one.incident for one in running if (one.service, one.playbook) == alike][-1:]
         for incident in incidents:
-            self._add(incident, delivery, alert)
+            self.record.add(incident, news.delivery, news.alert, news.wish.service)
             outcome.joined.append(incident)
-            self._check(delivery, wish, incident, outcome)
+            self.resolved[incident] = news.delivery.delivery
         if not incidents:
             because = "and its incident has not been opened: it was held" if mine else "and no incident is open for it"
-            outcome.ignored.append(f"the alert {name_of(alert)} is resolved, {because}")
+            outcome.ignored.append(f"the alert {name_of(news.alert)} is resolved, {because}")
 
-    def _check(self, delivery: Delivery, wish: Start, incident: str, outcome: _Outcome) -> None:
-        """Start our own look at health, once the last alert of an incident that nobody drives has resolved."""
+    def _check(self, incident: str, delivery: str) -> Start | None:
+        """Return our own look at health, once the last alert of an incident that nobody drives has resolved."""
         case = self.cases.get(incident)
-        if case is None or case.running or case.recovered:
-            return
-        now_over = {one.alert for one in outcome.seen.values() if one.incident == incident and not one.firing}
-        waiting = self.kept | outcome.seen
-        unwritten = {one.alert for one in waiting.values() if one.incident == incident and one.firing}
-        if unwritten or self.context.sightings.firing(incident, besides=now_over | set(self.kept)):
-            return
-        says = f"every alert of {incident} has resolved: is {wish.service} healthy?"
-        part = f"{wish.service}-{delivery.delivery[:12]}"
-        outcome.starts.append(Start(CHECK_HEALTH, wish.service, says, incident, case.level, wish.source, part=part))
-
-    def _add(self, incident: str, delivery: Delivery, alert: Alert, because: str = "") -> None:
-        """Put an alert into the chain of its incident; from the 51st on it is counted there, once a minute."""
-        case = self.cases.get(incident)
-        if case is not None and case.alerts >= _IN_CHAIN:
-            if incident not in self.overfull:
-                self.overfull.add(incident)
-                says = f"more alerts than {_IN_CHAIN} have joined; they are listed in the inbox"
-                key = f"more:{self.now:%Y-%m-%dT%H:%M}"
-                once(self.context, incident, "note", delivery.sender, {"says": says}, key=key)
-            return
-        starts_at = write_time(alert.starts_at or parse_time(delivery.received))
-        labels = {name[:_LABEL]: value[:_LABEL] for name, value in sorted(alert.labels.items())[:_LABELS]}
-        body: dict[str, Any] = {"sender": delivery.sender, "delivery": delivery.delivery, "status": alert.status}
-        body |= {"labels": labels, "starts_at": starts_at, "summary": alert.summary}
-        body |= {"because": because} if because else {}
-        key = f"alert:{fingerprint_of(alert)}:{starts_at if alert.starts_at else delivery.delivery[:16]}"
-        key += "" if alert.firing else ":resolved"
-        if once(self.context, incident, "alert", delivery.sender, body, key=key) and case is not None:
-            self.cases.changed(replace(case, alerts=case.alerts + 1, touched_at=self.now))
+        if case is None or case.running or case.recovered or self.context.sightings.firing(incident):
+            return None
+        says = f"every alert of {incident} has resolved: is {case.service} healthy?"
+        part = f"check-{delivery[:12]}"
+        return Start(CHECK_HEALTH, case.service, says, incident, case.level, "alert", part=part)
 
     def _settle(self, delivery: Delivery, reading: Reading, outcome: _Outcome) -> Settled:
-        name, starts = (
-            delivery.delivery,
-            json.dumps([one.as_json() for one in outcome.starts]) if outcome.starts else "",
-        )
+        name = delivery.delivery
+        starts = json.dumps([one.as_json() for one in outcome.starts]) if outcome.starts else ""
         if outcome.waits:
             return Settled(name, HELD, f"is tried again soon: {outcome.waits}", again=self.now + _LOOK_AGAIN)
         into = [*(one.incident for one in outcome.starts), *outcome.joined, *(one.incident for one in outcome.held)]
         incident = next(filter(None, into), "")
-        if outcome.starts or outcome.joined:
-            self._note_lacks(delivery, reading)
+        if (outcome.starts or outcome.joined) and reading.notes:
+            self.record.lacks(delivery, reading.notes)
         if outcome.held:
             says = f"held: {', '.join(dict.fromkeys(one.because for one in outcome.held))}"
             says += "; opens an incident if it does not resolve"
@@ -317,30 +308,10 @@ class Judging:
         if outcome.joined:
             return Settled(name, JOINED, f"belongs to {', '.join(dict.fromkeys(outcome.joined))}", incident)
         says = "; ".join(list(dict.fromkeys(outcome.ignored + list(reading.notes)))[:5]) or "it holds no alert"
-        body = {"says": f"a delivery of {delivery.sender} started nothing: {says}", "delivery": name}
-        once(self.context, INBOX_CHAIN, "note", delivery.sender, body, key=f"ignored:{name}")
+        self.record.ignored(delivery, says)
         return Settled(name, IGNORED, says)
-
-    def _note_lacks(self, delivery: Delivery, reading: Reading) -> None:
-        if reading.notes:
-            says = f"a delivery of {delivery.sender} was read, but: {'; '.join(reading.notes[:5])}"
-            body = {"says": says, "delivery": delivery.delivery}
-            once(self.context, INBOX_CHAIN, "note", delivery.sender, body, key=f"lacks:{delivery.delivery}")
-
-
-def _dated(alert: Alert, delivery: Delivery) -> Alert:
-    return replace(alert, starts_at=alert.starts_at or parse_time(delivery.received))
 
 
 def group_of(sender: str, alert: Alert) -> str:
     """Name the group of an alert, as a storm counts them; sibling routes of one sender share its group key."""
     return f"{sender}|{alert.receiver}|{alert.group_key or fingerprint_of(alert)}"
-
-
-def once(context: Context, incident: str, kind: str, actor: str, body: Mapping[str, Any], *, key: str) -> bool:
-    """Record something under a key; False when it stands there already."""
-    try:
-        context.journal.append(incident, kind, actor, body, key=key)
-    except AlreadyRecordedError:
-        return False
-    return True

@@ -7,7 +7,7 @@ from crisis.domain.clock import utc_now, write_time
 from crisis.journal.inbox import Delivery, Inbox
 from crisis.journal.store import AlreadyRecordedError, Journal
 from crisis.receiver.copied import headers_of_copy
-from crisis.receiver.judging import INBOX_CHAIN
+from crisis.receiver.recording import INBOX_CHAIN
 
 __all__ = ["replay", "said_of_copy"]
 

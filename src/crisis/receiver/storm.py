@@ -21,8 +21,8 @@ class StormWatch:
 
     def saw(self, group: str, received: datetime) -> int:
         """Count a group of alerts, and return how many distinct ones came within the span."""
-        if len(self._came) == _MOST:
-            self._drop()
+        while self._came and (len(self._came) == _MOST or self._came[0][0] > received + self.rule.per):
+            self._drop()  # also what came in the future: the clock was set back
         self._came.append((received, group))
         self._within[group] += 1
         while self._came[0][0] < received - self.rule.per:
@@ -31,12 +31,19 @@ class StormWatch:
             self.last_excess = received
         return len(self._within)
 
+    @property
+    def groups(self) -> int:
+        """How many distinct groups came within the span, as of the last."""
+        return len(self._within)
+
     def is_excess(self, groups: int) -> bool:
         """Whether so many groups are a storm."""
         return groups > self.rule.groups
 
     def is_calm(self, now: datetime) -> bool:
         """Whether they have not been too many for a good while."""
+        if self.last_excess is not None and self.last_excess > now:
+            self.last_excess = now  # the clock was set back
         return self.last_excess is None or now >= self.last_excess + self.rule.calm
 
     def _drop(self) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 from crisis.journal.inbox import Delivery
 from crisis.receiver.context import Context
 from crisis.receiver.dispatch import handle
-from crisis.receiver.judging import INBOX_CHAIN
+from crisis.receiver.recording import INBOX_CHAIN
 from tests.receiver.senders.conftest import Receive
 
 ROUTES = [{"when": {"alertname": "DeploymentFailed", "environment": "production"}, "start": "bad-deploy",

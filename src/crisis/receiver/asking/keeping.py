@@ -29,7 +29,8 @@ def known_alerts(context: Context, sender: str, now: datetime) -> Iterator[Known
     for one in context.sightings.still_firing(sender):
         told.setdefault(one.delivery, []).append(one)
     for name, seen in told.items():
-        for delivery in context.inbox.find(name)[:1]:
+        delivery = context.inbox.get(name)
+        if delivery is not None:
             names = _fingerprints(context, delivery)
             for one in seen:
                 if one.source in names:

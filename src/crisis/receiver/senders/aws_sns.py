@@ -40,7 +40,7 @@ def proves(offer: Offer) -> bool:
     if len(offer.raw) > _LONGEST:
         return False
     try:
-        body = parse_object(offer.raw)
+        body = parse_object(offer.raw, exact=True)
         signature = base64.b64decode(_raw(body, "Signature"), validate=True)
     except ValueError:
         return False

@@ -44,7 +44,6 @@ _MOST_ROWS = 1_000
 _FIRST_YEAR = 1970
 _MOST_FIELDS = 200
 _FRACTION = re.compile(r"(\.\d{6})\d+")
-_NUL = re.compile(r"(?<!\\)((?:\\\\)*)\\u0000")
 _NUMBER = re.compile(r"[0-9]{1,20}(\.[0-9]{1,9})?")
 _SCALES = ((1e17, 1e9), (1e14, 1e6), (1e11, 1e3))
 """Seconds, milliseconds, micro- and nanoseconds since 1970 are told apart by their size, until the year 5138."""
@@ -58,15 +57,18 @@ _GRADES = {
 _WORDS = {word: grade for grade, words in _GRADES.items() for word in words}
 
 
-def parse(raw: bytes) -> Any:
-    """Read JSON that the journal can hold; ValueError in words that repeat nothing of it."""
+def parse(raw: bytes, *, exact: bool = False) -> Any:
+    """
+    Read JSON that the journal can hold; ValueError in words that repeat nothing of it.
+
+    PostgreSQL holds no zero in a text, and one such alert would keep all others from being settled: it becomes another
+    sign, unless the `exact` words are wanted, as they were signed.
+    """
     if raw.count(b"{") + raw.count(b"[") > _MOST_PARTS:
         raise ValueError("the body has too many parts")
     try:
         text = raw.decode(json.detect_encoding(raw))
-        # PostgreSQL holds no zero in a text, and one such alert would keep all others from being settled.
-        text = _NUL.sub(r"\1\\ufffd", text) if "\\u0000" in text else text
-        payload = json.loads(text, parse_constant=_no_constant)
+        payload = json.loads(text if exact else _without_zeros(text), parse_constant=_no_constant)
         if "\\ud" in text or "\\uD" in text:
             json.dumps(payload, ensure_ascii=False).encode()  # half a surrogate pair could not be journalled
     except RecursionError:
@@ -76,9 +78,9 @@ def parse(raw: bytes) -> Any:
     return payload
 
 
-def parse_object(raw: bytes) -> "Fields":
+def parse_object(raw: bytes, *, exact: bool = False) -> "Fields":
     """Read a JSON object; ValueError when it is none."""
-    payload = parse(raw)
+    payload = parse(raw, exact=exact)
     if not isinstance(payload, dict):
         raise ValueError("the body is no JSON object")  # noqa: TRY004 - one kind of error for one kind of trouble
     return Fields(payload)
@@ -213,6 +215,15 @@ def states(said: str, firing: tuple[str, ...], resolved: tuple[str, ...]) -> str
 def shown(text: str) -> str:
     """Return a word of a body for a note: short, or that nothing is said."""
     return text[:80] or "(not said)"
+
+
+def _without_zeros(text: str) -> str:
+    """Write another sign for each zero in JSON; a stroke that stands for itself is no part of one."""
+    if "\\u0000" not in text:
+        return text
+    if "\x00" in text:
+        raise ValueError("a zero as it is, which JSON has none of")
+    return text.replace("\\\\", "\x00").replace("\\u0000", "\\ufffd").replace("\x00", "\\\\")
 
 
 def _no_constant(name: str) -> NoReturn:

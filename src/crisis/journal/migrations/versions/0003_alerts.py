@@ -26,6 +26,7 @@ def upgrade() -> None:
         sa.Column("delivery", sa.String(64), nullable=False),
         sa.Column("seen", sa.String(27), nullable=False),
         sa.Column("resolved", sa.String(27), nullable=False),
+        sa.Column("held", sa.String(64), nullable=False),
     )
     op.create_index("sightings_source", "sightings", ["source"])
     op.create_index("sightings_incident", "sightings", ["incident", "resolved"])
