@@ -1,6 +1,7 @@
 """The clerk works the inbox off: what is wanted is started once, sooner or later, whatever is away meanwhile."""
 
 import asyncio
+import json
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
@@ -10,14 +11,18 @@ from sqlalchemy import text
 
 from crisis.domain.clock import utc_now, write_time
 from crisis.domain.incident import RECOVERED
+from crisis.domain.level import Level
 from crisis.domain.start import Start
 from crisis.errors import ProtocolError, TransientError
-from crisis.journal.inbox import Delivery
+from crisis.journal.inbox import Delivery, Settled
 from crisis.journal.store import Journal
 from crisis.receiver.clerk import Clerk
 from crisis.receiver.context import Context
+from crisis.receiver.dispatch import handle_all
 from tests.receiver.payloads import alert, delivery
 from tests.receiver.test_dispatch import put, state, wanted
+
+WISH = Start("bad-deploy", "shop", "checkout fails", "INC-1", Level.CRITICAL, "alert:am")
 
 
 @dataclass
@@ -25,14 +30,14 @@ class Prefect:
     """Something that starts runs: it remembers them by their key, as Prefect does, and can be away."""
 
     away: bool = False
-    refuses: bool = False
+    refuses: tuple[str, ...] = ()
     asked: list[str] = field(default_factory=list)
     runs: set[str] = field(default_factory=set)
 
     async def start(self, wish: Start) -> str:
         """Start a run, or say why not."""
         self.asked.append(wish.key)
-        if self.refuses:
+        if wish.playbook in self.refuses:
             raise ProtocolError(f"playbook {wish.playbook!r}", wanted="a known one", saw="an unknown one")
         if self.away:
             raise TransientError(wish.playbook, vendor="prefect", operation="create a run", saw="ConnectError")
@@ -89,12 +94,10 @@ def test_others_are_taken_in_while_one_waits_for_prefect(context: Context, prefe
     assert state(context, "d2")[0] == "joined"
 
 
-def test_a_start_that_is_refused_is_noted_where_people_look(
-    context: Context, journal: Journal, prefect_stub: Prefect
-) -> None:
-    """An incident that nobody works on must say so."""
+def test_a_start_that_is_refused_is_handed_to_people(context: Context, journal: Journal, prefect_stub: Prefect) -> None:
+    """An incident that nobody works on says so, is over, and calls."""
     put(context, delivery())
-    prefect_stub.refuses = True
+    prefect_stub.refuses = ("bad-deploy",)
     turn(context, prefect_stub)
     turn(context, prefect_stub)
 
@@ -102,8 +105,23 @@ def test_a_start_that_is_refused_is_noted_where_people_look(
     notes = [str(entry.body["says"]) for entry in journal.entries(incident) if entry.kind == "note"]
     assert len(notes) == 1
     assert notes[0].startswith("bad-deploy cannot be started, a human must look: playbook 'bad-deploy'")
+    assert [entry.body["outcome"] for entry in journal.entries(incident) if entry.kind == "ended"] == ["not started"]
+    assert prefect_stub.runs == {f"{incident}:hand-over:refused-bad-deploy"}
     assert state(context, "d1")[0] == "started"
     assert "cannot be started" in state(context, "d1")[1]
+
+
+def test_a_wish_that_cannot_be_read_holds_up_nobody(context: Context, prefect_stub: Prefect) -> None:
+    """Such as one that another version has stored: it is said, and the others start."""
+    put(context, delivery())
+    handle_all(context, context.inbox.new())
+    context.inbox.settle_all([Settled("d1", "opened", "so", starts='[{"level": "worst"}]')])
+    put(context, delivery(alert(service="shop", fingerprint="f9"), groupKey="g9"), "d2")
+    context.inbox.settle_all([Settled("d2", "opened", "so", starts=json.dumps([WISH.as_json()]))])
+    turn(context, prefect_stub)
+
+    assert prefect_stub.runs == {WISH.key}
+    assert state(context, "d1") == ("started", "what it wanted cannot be read any more")
 
 
 def test_ten_thousand_are_worked_off_in_one_turn(context: Context, prefect_stub: Prefect) -> None:

@@ -348,3 +348,227 @@ def test_a_damaged_incident_holds_up_its_own_alert_alone(context: Context) -> No
 
     assert ("bad-deploy", "blog") in starts_of(found)
     assert state(two, "d2")[0] in ("held", "opened")
+
+
+def group(size: int, status: str = "firing", began: str = "2026-11-24T03:12:05.534Z") -> bytes:
+    """Return a delivery of one group of so many alerts of the shop, which began together."""
+    return delivery(*({**alert(status, fingerprint=f"f{n}"), "startsAt": began} for n in range(size)))
+
+
+def receive_later(context: Context, name: str, raw: bytes, minutes: float) -> list[Start]:
+    """Let a delivery come in some minutes from now."""
+    received = write_time(utc_now() + timedelta(minutes=minutes))
+    context.inbox.put_all([Delivery(name, "alertmanager", received, raw)])
+    return handle(context, next(one for one in context.inbox.latest() if one.delivery == name))
+
+
+def test_a_group_that_fires_on_is_one_incident(context: Context, journal: Journal) -> None:
+    """However many alerts it has; planned work holds it as it holds any other."""
+    (start,) = handle(context, put(context, group(60)))
+    end(journal, start.incident, RECOVERED)
+    working = planned(context, utc_now() + timedelta(hours=9))
+
+    assert receive_later(working, "d2", group(60), 240) == []
+    assert state(context, "d2")[0] == "held"
+    assert receive_later(context, "d3", group(60), 241) == []
+    assert starts_of(again(context, "d2")) == [(HAND_OVER, "shop")]
+    assert len([name for name in journal.incidents() if name.startswith("INC-")]) == 2
+
+
+def with_route(context: Context, **route: Any) -> Context:
+    """Return the context with one route more."""
+    sender = context.protocol.alerts["alertmanager"]
+    more = type(sender.routes[0]).model_validate(route)
+    alerts = {"alertmanager": sender.model_copy(update={"routes": (*sender.routes, more)})}
+    return replace(context, protocol=context.protocol.model_copy(update={"alerts": alerts}))
+
+
+BREACH = {"when": {"alertname": "Burglar"}, "start": "security-breach", "level": 1}
+MILD = {"when": {"alertname": "Mild"}, "start": "minor-bug", "level": 3}
+
+
+def test_a_storm_is_raised_aloud_and_hides_no_breach(stormy: Context) -> None:
+    """Who decides at the worse level is called; whoever makes a storm must not switch off the answer to a burglar."""
+    company = with_route(with_route(stormy, **BREACH), **MILD)
+    for name in NAMES[:4]:
+        handle(company, put(company, about(name, alertname="Mild"), f"d-{name}"))
+    (called,) = handle(company, put(company, about("s4"), "d-4"))
+    breach = handle(company, put(company, about("s5", alertname="Burglar"), "d-5"))
+
+    assert (called.playbook, int(called.level)) == (HAND_OVER, 1)
+    assert starts_of(breach) == [("security-breach", "s5")]
+
+
+def test_planned_work_holds_no_breach(context: Context) -> None:
+    """Work on the database is no reason to wait for hours."""
+    working = planned(with_route(context, **BREACH), utc_now() + timedelta(hours=3))
+
+    assert starts_of(handle(working, put(working, about("shop", alertname="Burglar")))) == [("security-breach", "shop")]
+
+
+def test_another_alert_of_the_same_moment_is_not_lost(context: Context, journal: Journal) -> None:
+    """One that was silenced, and began with the one that opened an incident which has recovered since."""
+    (start,) = handle(context, put(context, group(1)))
+    end(journal, start.incident, RECOVERED)
+    other = delivery({**alert(fingerprint="other"), "startsAt": "2026-11-24T03:12:05.534Z"})
+    (new,) = receive_later(context, "d2", other, 15)
+
+    assert new.incident != start.incident
+    assert receive_later(context, "d3", other, 16) == []
+
+
+def test_what_had_joined_is_not_judged_again_with_what_was_held(
+    context: Context, journal: Journal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One delivery, two services, planned work on one of them."""
+    two = with_services(context, "blog")
+    handle(two, put(two, about("shop")))
+    until = utc_now() + timedelta(minutes=30)
+    work = {"service": "blog", "from": write_time(utc_now() - timedelta(hours=1)), "to": write_time(until)}
+    windows = (Maintenance.model_validate(work),)
+    working = replace(two, protocol=two.protocol.model_copy(update={"maintenance": windows}))
+    began = write_time(utc_now())
+    both = [{**alert(service=name, fingerprint=f"f-{name}"), "startsAt": began} for name in ("shop", "blog")]
+    handle(working, put(working, delivery(*both), "d2"))
+    assert state(working, "d2")[0] == "held"
+    (incident,) = [name for name in journal.incidents() if name.startswith("INC-")]
+    end(journal, incident, RECOVERED)
+
+    monkeypatch.setattr("crisis.receiver.judging.utc_now", lambda: until + timedelta(seconds=1))
+    assert starts_of(again(working, "d2")) == [("bad-deploy", "blog")]
+
+
+def test_a_holder_that_was_settled_otherwise_speaks_for_nobody(
+    context: Context, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The routes were missing for a moment, and what was held was ignored: the next repeat is judged."""
+    until = utc_now() + timedelta(minutes=30)
+    working = planned(context, until)
+    handle(working, put(working, delivery()))
+    nobody = replace(context, protocol=context.protocol.model_copy(update={"alerts": {}}))
+    monkeypatch.setattr("crisis.receiver.judging.utc_now", lambda: until + timedelta(seconds=1))
+    again(nobody, "d1")
+    assert state(context, "d1")[0] == "ignored"
+
+    assert starts_of(receive_later(context, "d2", delivery(), 31)) == [("bad-deploy", "shop")]
+
+
+def test_health_is_checked_where_the_incident_is(context: Context, journal: Journal) -> None:
+    """The last alert may be about another service of the same cause; the check begins at the incident's own."""
+    two = with_services(context, "blog", causes=[{"name": "payment", "when": {"vendor": "stripe"}}])
+    began = write_time(utc_now())
+    told = {
+        name: {**alert(service=name, fingerprint=name, vendor="stripe"), "startsAt": began} for name in ("shop", "blog")
+    }
+    (start,) = handle(two, put(two, delivery(told["shop"])))
+    handle(two, put(two, delivery(told["blog"]), "d2"))
+    end(journal, start.incident, "UnprovenError")
+    handle(two, put(two, delivery({**told["shop"], "status": "resolved"}), "d3"))
+    (check,) = handle(two, put(two, delivery({**told["blog"], "status": "resolved"}), "d4"))
+
+    assert starts_of([check]) == [(CHECK_HEALTH, "shop")]
+    services = [entry.body["service"] for entry in journal.entries(start.incident) if entry.kind == "alert"]
+    assert services == ["shop", "blog", "shop", "blog"]
+
+
+def test_a_group_of_thousands_resolves_at_once(context: Context, journal: Journal) -> None:
+    """One look at health, and no look at all alerts for each of them."""
+    (start,) = handle(context, put(context, group(3000)))
+    end(journal, start.incident, "UnprovenError")
+
+    assert starts_of(handle(context, put(context, group(3000, "resolved"), "d2"))) == [(CHECK_HEALTH, "shop")]
+
+
+def test_alerts_beyond_the_fiftieth_are_signs_of_life(context: Context, journal: Journal) -> None:
+    """What people have in hand is not taken from them because its chain is full."""
+    (start,) = handle(context, put(context, group(55)))
+    end(journal, start.incident, HANDED_OVER)
+    (more,) = [entry for entry in journal.entries(start.incident) if (entry.key or "").startswith("more:")]
+
+    case = context.cases.opened(start.incident)
+    assert case is not None
+    assert (case.alerts, case.touched_at >= more.time) == (50, True)
+
+
+def test_an_alert_that_gets_worse_raises_its_incident(context: Context) -> None:
+    """The same alert, the same begin, another severity: who decides now hears of it."""
+    two = with_route(context, when={"severity": "warning"}, start="bad-deploy", level=2)
+    mild = {**alert(severity="warning"), "startsAt": write_time(utc_now())}
+    (start,) = handle(two, put(two, delivery(mild)))
+    worse = {**mild, "labels": {**mild["labels"], "severity": "critical"}}
+    (called,) = handle(two, put(two, delivery(worse), "d2"))
+
+    assert (called.playbook, called.incident, int(called.level)) == (HAND_OVER, start.incident, 1)
+    assert handle(two, put(two, delivery(worse, groupLabels={}), "d3")) == []
+
+
+def test_what_is_held_makes_no_storm(stormy: Context) -> None:
+    """Planned work makes many alerts fire, and that is no reason to leave another service alone."""
+    work = {"from": write_time(utc_now() - timedelta(hours=1)), "to": write_time(utc_now() + timedelta(hours=1))}
+    windows = tuple(Maintenance.model_validate({"service": name, **work}) for name in NAMES[:5])
+    working = replace(stormy, protocol=stormy.protocol.model_copy(update={"maintenance": windows}))
+
+    assert starts_of(storm_over(working, NAMES)) == [("bad-deploy", "s5")]
+
+
+def test_repeats_make_no_storm_after_a_start(stormy: Context) -> None:
+    """A start counts what came for the first time, as one who was there does."""
+    storm_over(stormy, NAMES[:2])
+    for name in NAMES[:2]:
+        for number in range(3):
+            raw = next(one.raw for one in stormy.inbox.latest() if one.delivery == f"d-{name}")
+            handle(stormy, put(stormy, raw + b" " * (number + 1), f"r-{name}-{number}"))
+    fresh = replace(stormy)
+    recall_storm(fresh)
+
+    assert fresh.storm.groups == 2
+
+
+def test_a_clock_that_was_set_back_makes_no_storm(stormy: Context) -> None:
+    """What came in the future counts for nothing."""
+    now = utc_now()
+    for number in range(5):
+        stormy.storm.saw(f"future-{number}", now + timedelta(hours=1))
+
+    assert stormy.storm.saw("now", now) == 1
+    assert not stormy.storm.is_calm(now)
+    assert stormy.storm.is_calm(now + timedelta(minutes=5))
+
+
+def test_a_cause_joins_no_breach_with_an_outage(context: Context) -> None:
+    """What stands apart stands apart."""
+    two = with_services(context, "blog", causes=[{"name": "payment", "when": {"vendor": "stripe"}}])
+    two = with_route(two, **BREACH)
+    handle(two, put(two, about("shop", vendor="stripe")))
+
+    found = handle(two, put(two, about("blog", alertname="Burglar", vendor="stripe"), "d2"))
+    assert starts_of(found) == [("security-breach", "blog")]
+
+
+def test_a_breach_that_was_handed_to_people_is_one_incident(context: Context, journal: Journal) -> None:
+    """After too many starts, each further alert belongs to what people have in their hands."""
+    two = with_route(with_services(context, flapping={"runs": 1}), **BREACH)
+    found = list[Start]()
+    for number in range(4):
+        began = utc_now() + timedelta(minutes=2 * number + 2)
+        one = {**alert(alertname="Burglar", fingerprint=f"b{number}"), "startsAt": write_time(began)}
+        found += handle(two, put(two, delivery(one, groupKey=f"g{number}"), f"d{number}"))
+        for start in found[-1:]:
+            end(journal, start.incident, RECOVERED if start.playbook == "security-breach" else HANDED_OVER)
+
+    assert starts_of(found) == [("security-breach", "shop"), (HAND_OVER, "shop")]
+
+
+def test_an_alert_of_a_damaged_incident_is_handed_to_people(context: Context, journal: Journal) -> None:
+    """Nobody can tell what was done for it: a second remedy would be a guess."""
+    (start,) = handle(context, put(context, delivery()))
+    with context.journal.database.writing() as connection:
+        for name in connection.exec_driver_sql("SELECT name FROM sqlite_master WHERE type = 'trigger'").scalars().all():
+            connection.exec_driver_sql(f'DROP TRIGGER "{name}"')
+        connection.exec_driver_sql("UPDATE entries SET body = '{' WHERE incident = ? AND seq = 2", (start.incident,))
+    fresh = replace(context)
+    found = handle(fresh, put(fresh, delivery(groupLabels={}), "d2"))
+
+    assert starts_of(found) == [(HAND_OVER, "shop")]
+    assert start.incident in found[0].summary
+    assert len([name for name in journal.incidents() if name.startswith("INC-")]) == 2

@@ -155,6 +155,9 @@ class Judging:
             outcome.held.append(verdict)
             if into:
                 self.record.add(into, news.delivery, news.alert, wish.service)
+            if seen is not None and seen.delivery != holder:
+                outcome.seen[news.key] = replace(seen, resolved="", held=holder)  # it stays where it was known
+                return
         elif isinstance(verdict, Join):
             self._count(news)
             into = self._join(news, wish, verdict, outcome)
@@ -171,7 +174,7 @@ class Judging:
 
     def _unless_known(self, news: _News, seen: Sighting, outcome: _Outcome) -> Start | None:
         """Deal with an alert that was seen before, and return None; or return what is to be judged for it."""
-        if seen.held:
+        if seen.held and not (seen.held == news.delivery.delivery != seen.delivery and seen.firing):
             return self._while_held(news, seen, outcome)
         case = self.cases.get(seen.incident)
         if case is None:
@@ -181,7 +184,7 @@ class Judging:
         if timeless and (case.recovered or not seen.firing):
             return news.wish  # nothing tells this firing from the last, and that one is over
         if not case.recovered:
-            outcome.seen[news.key] = replace(seen, resolved="")
+            outcome.seen[news.key] = replace(seen, resolved="", held="")
             call = why_call(news.wish, case, self.intake, news.received)
             if call:
                 self._join(news, news.wish, Join(case, "it is known already", call), outcome)
