@@ -36,13 +36,14 @@ class Database:
     def _connectable(self) -> Engine:
         if not self.sqlite:
             waits = {} if "connect_timeout" in self.url.query else {"connect_timeout": _CONNECT_SECONDS}
-            return create_engine(self.url, pool_pre_ping=True, connect_args=waits)
+            return create_engine(self.url, pool_pre_ping=True, connect_args=waits, hide_parameters=True)
         if self.url.database and self.url.database != ":memory:":
             try:
                 Path(self.url.database).parent.mkdir(parents=True, exist_ok=True)
             except OSError as error:
                 raise self._error(error.strerror or "an error") from error
-        engine = create_engine(self.url, connect_args={"timeout": _BUSY_SECONDS})
+        # hide_parameters: what was to be stored, such as a body, must not stand in the text of an error.
+        engine = create_engine(self.url, connect_args={"timeout": _BUSY_SECONDS}, hide_parameters=True)
         event.listen(engine, "connect", _prepare_sqlite)
         event.listen(engine, "begin", _begin_sqlite)
         return engine

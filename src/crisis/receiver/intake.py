@@ -22,7 +22,7 @@ from crisis.errors import TransientError
 from crisis.journal.inbox import Delivery
 from crisis.logs import Seldom
 from crisis.receiver.authenticity import Headers, fetches, is_authentic, is_signed, references_of, signs
-from crisis.receiver.body import BadBodyError, Space, read_body
+from crisis.receiver.body import BadBodyError, Share, Space, read_body
 from crisis.receiver.context import Context
 from crisis.receiver.keeper import FullError, Keeper, LostError
 from crisis.receiver.keyring import Keyring, Keys
@@ -135,8 +135,8 @@ class _Intake:
     async def _take(self, post: _Post) -> str:
         """Prove a delivery, read it and keep it; return its name once it is safe."""
         signed = signs(self.protocol, post.sender)
-        with (self.strangers if signed else self.proved).share() as take:
-            raw = await (self._signed_body(post, take) if signed else self._shown_body(post, take))
+        with (self.strangers if signed else self.proved).share() as share:
+            raw = await (self._signed_body(post, share) if signed else self._shown_body(post, share))
             if post.compressed:
                 raise BadBodyError(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "the body is compressed; send it as it is")
             rule, moment = self.protocol.alerts[post.sender], utc_now()
@@ -145,17 +145,17 @@ class _Intake:
             await self.keeper.keep(Delivery(delivery, post.sender, write_time(moment), raw, headers=kept))
         return delivery
 
-    async def _shown_body(self, post: _Post, take: Callable[[int], None]) -> bytes:
+    async def _shown_body(self, post: _Post, share: Share) -> bytes:
         """Return the body of a sender that shows a secret; nobody else's is even read."""
         keys = await self.keyring.keys(references_of(self.protocol, post.sender))
         if not is_authentic(self.protocol, post.sender, post.headers, post.in_address, keys.__getitem__):
             raise _unproved(keys)
-        return await read_body(post.request, BODY_LIMIT, take=take)
+        return await read_body(post.request, BODY_LIMIT, share=share)
 
-    async def _signed_body(self, post: _Post, take: Callable[[int], None]) -> bytes:
+    async def _signed_body(self, post: _Post, share: Share) -> bytes:
         """Return a body that its sender signed."""
         keys = await self.keyring.keys(references_of(self.protocol, post.sender))
-        raw = await read_body(post.request, BODY_LIMIT, take=take)
+        raw = await read_body(post.request, BODY_LIMIT, share=share)
         slow = len(raw) > _LARGE or fetches(self.protocol, post.sender)
         offer = (self.protocol, post.sender, post.headers, raw, utc_now(), keys.__getitem__)
         try:

@@ -1,5 +1,6 @@
 """Judging: what the alerts of some deliveries mean, in one transaction. The rules are those of correlation."""
 
+import hashlib
 import json
 import logging
 from collections.abc import Iterable
@@ -317,4 +318,6 @@ class Judging:
 
 def group_of(sender: str, alert: Alert) -> str:
     """Name the group of an alert, as a storm counts them; sibling routes of one sender share its group key."""
-    return f"{sender}|{alert.receiver}|{alert.group_key or fingerprint_of(alert)}"
+    # A hash, because a hundred thousand are remembered, and a sender may make them as long as a body.
+    name = f"{sender}|{alert.receiver}|{alert.group_key or fingerprint_of(alert)}"
+    return hashlib.sha256(name.encode("utf-8", "replace")).hexdigest()

@@ -220,7 +220,7 @@ def test_a_cut_off_list_that_cannot_be_asked_for_is_said(watch: Watching) -> Non
     """Without `ask_back` the note of a delivery says how many are missing, and what to do."""
     mine = watch("alertmanager", None, sender="am-eu")
     raw = json.dumps({"version": "4", "alerts": [], "truncatedAlerts": 3}).encode()
-    says = "3 alerts were cut off by max_alerts: give alerts.am-eu.ask_back, or raise max_alerts"
+    says = "3 alerts were cut off: give alerts.am-eu.ask_back, or raise max_alerts up to 10,000"
 
     assert read_as("am-eu", mine.rule, raw, {}).notes == (says,)
     mine.catching.hurry("am-eu")

@@ -5,7 +5,7 @@ from typing import Any
 
 from crisis.receiver.asking.alertmanager import alertmanager
 from crisis.receiver.senders.alert import Alert, Kind, Message, Reading
-from crisis.receiver.senders.reading import SUMMARY, parse_object, written_time
+from crisis.receiver.senders.reading import MOST_ALERTS, SUMMARY, parse_object, written_time
 
 __all__ = ["KIND", "alerts_of", "cut_of"]
 
@@ -23,17 +23,18 @@ def read(message: Message) -> Reading:
 
 
 def cut_of(payload: dict[str, Any]) -> int:
-    """Return how many alerts `max_alerts` has kept from us."""
-    cut = payload.get("truncatedAlerts")
-    return max(0, min(cut, _MOST_CUT)) if isinstance(cut, int) else 0
+    """Return how many alerts `max_alerts` has kept from us, and how many we leave unread."""
+    cut, alerts = payload.get("truncatedAlerts"), payload.get("alerts")
+    left = max(0, len(alerts) - MOST_ALERTS) if isinstance(alerts, list) else 0
+    return left + (max(0, min(cut, _MOST_CUT)) if isinstance(cut, int) else 0)
 
 
 def alerts_of(payload: dict[str, Any]) -> list[Alert]:
-    """Read a group, leniently: unknown fields do not matter, missing ones get defaults."""
+    """Read a group, leniently and up to a bound: unknown fields do not matter, missing ones get defaults."""
     alerts = payload.get("alerts", [])
     if not isinstance(alerts, list) or not all(isinstance(alert, dict) for alert in alerts):
         raise ValueError('"alerts" is no list of objects')
-    return [_alert(alert, payload) for alert in alerts]
+    return [_alert(alert, payload) for alert in alerts[:MOST_ALERTS]]
 
 
 def _alert(alert: dict[str, Any], payload: dict[str, Any]) -> Alert:

@@ -45,7 +45,7 @@ def read_as(name: str, rule: AlertSender, raw: bytes, headers: Mapping[str, str]
     lacking = tuple(dict.fromkeys(note for alert in reading.alerts for note in _lacks(alert)))
     if reading.cut and rule.ask_back is None:
         lacking += (
-            f"{reading.cut} alerts were cut off by max_alerts: give alerts.{name}.ask_back, or raise max_alerts",
+            f"{reading.cut} alerts were cut off: give alerts.{name}.ask_back, or raise max_alerts up to 10,000",
         )
     return replace(reading, notes=reading.notes + lacking)
 
