@@ -9,7 +9,7 @@ from typing import Any, Protocol
 from uuid import UUID
 
 from crisis.domain.entry import Entry
-from crisis.errors import CrisisError
+from crisis.errors import CrisisError, JournalError
 
 __all__ = ["PUT_ASIDE", "Form", "Mirror", "NoMirror", "PrefectMirror"]
 
@@ -105,6 +105,7 @@ class PrefectMirror:
         self._forms: list[Form] = []
         self._artifacts: dict[str, UUID] = {}
         self._thread: threading.Thread | None = None
+        self._heard = ""  # what was filled in, heard, and not yet deleted
 
     @property
     def _form(self) -> Form | None:
@@ -188,8 +189,7 @@ class PrefectMirror:
 
     def _ask(self, client: Any, form: Form) -> None:
         # Filled in while no process was there: it is what started this one.
-        fields = self._take_response(client, form)
-        if fields is None or not form.answer(fields):
+        if not self._hear(client, form):
             self._pause(client, form)
 
     def _pause(self, client: Any, form: Form, *, leave: bool = False) -> None:
@@ -220,9 +220,11 @@ class PrefectMirror:
         client.create_flow_run_input(flow_run_id=self._run, key=key, value=orjson.dumps(value).decode())
 
     def _resume(self, client: Any, form: Form) -> None:
+        import httpx  # noqa: PLC0415
         from prefect.states import Running  # noqa: PLC0415
 
-        self._take_response(client, form)
+        with suppress(httpx.HTTPStatusError):  # as a rule nobody has filled it in, or it was heard
+            client.delete_flow_run_input(self._run, _response(form))
         state = client.read_flow_run(self._run).state
         if state is not None and state.is_paused():
             client.set_flow_run_state(self._run, Running(), force=True)
@@ -231,28 +233,51 @@ class PrefectMirror:
         form = self._form
         if form is None:
             return
+        # The state first: what was filled in stands there once Resume has changed it. What comes late is heard as well.
         state = client.read_flow_run(self._run).state
-        if state is None or not state.is_running():
-            return
-        # Somebody pressed Resume. That proves nothing: their answer goes through the same check as any other.
-        fields = self._take_response(client, form)
-        settled = form.answer(fields) if fields is not None else False
-        if not settled and self._form is form:
+        settled = self._hear(client, form)
+        if state is not None and state.is_running() and not settled and self._form is form:
             self._pause(client, form)
 
-    def _take_response(self, client: Any, form: Form) -> Mapping[str, Any] | None:
-        import httpx  # noqa: PLC0415
-        import orjson  # noqa: PLC0415
+    def _hear(self, client: Any, form: Form) -> bool:
+        """
+        Take what somebody filled in; True when that settled the question.
 
-        key = f"paused-{form.key}-response"
+        Resume proves nothing: the answer goes through the same check as any other, once, and is deleted after that.
+        """
+        import httpx  # noqa: PLC0415
+
+        key, settled = _response(form), False
         try:
-            said = client.read_flow_run_input(self._run, key)
-        except httpx.HTTPStatusError:
-            return None  # resumed without an answer
+            said = str(client.read_flow_run_input(self._run, key))
+        except httpx.HTTPStatusError as error:
+            if error.response.status_code != httpx.codes.NOT_FOUND:
+                raise  # it may be there: the next look finds it
+            self._heard = ""
+            return False  # nobody pressed Resume, or without an answer
+        if said != self._heard:
+            self._heard = said
+            fields = _fields(said)
+            try:
+                settled = fields is not None and form.answer(fields)
+            except JournalError:
+                self._heard = ""  # the store is away: it is heard again
+                raise
         # A one-time code stands in it: it is spent now, and it does not stay in Prefect's database.
         client.delete_flow_run_input(self._run, key)
-        try:
-            fields = orjson.loads(said)
-        except ValueError:
-            return None  # written past the form
-        return fields if isinstance(fields, dict) else None
+        self._heard = ""
+        return settled
+
+
+def _response(form: Form) -> str:
+    return f"paused-{form.key}-response"
+
+
+def _fields(said: str) -> Mapping[str, Any] | None:
+    import orjson  # noqa: PLC0415
+
+    try:
+        fields = orjson.loads(said)
+    except ValueError:
+        return None  # written past the form
+    return fields if isinstance(fields, dict) else None
