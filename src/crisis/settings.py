@@ -7,7 +7,7 @@ from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Literal
 
-from pydantic import Field, SecretStr, ValidationInfo, field_validator
+from pydantic import AwareDatetime, Field, SecretStr, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from crisis.errors import ProtocolError
@@ -40,6 +40,11 @@ class Settings(BaseSettings):
 
     schedules: bool = Field(default=True, description="whether prefect.yaml's schedules are in force")
     drill: bool = Field(default=False, description="whether everything here is a rehearsal")
+    incidents_since: AwareDatetime | None = Field(
+        default=None,
+        description="no alert joins an incident that was opened before this time, or waits for its cool-down; "
+        "each drill sets it, because its services are new",
+    )
 
     log: Literal["text", "json"] = Field(default="text", description="how `crisis up` writes its log: text or json")
     log_level: Literal["debug", "info", "warning"] = Field(

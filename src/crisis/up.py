@@ -22,10 +22,11 @@ from crisis.errors import JournalError, ProtocolError
 from crisis.intake_rules import refuse_without_people
 from crisis.journal.inbox import Inbox
 from crisis.journal.lease import Leases
+from crisis.journal.pulses import ALIVE
 from crisis.journal.store import Journal
 from crisis.protocol_file import load_protocol
 from crisis.receiver.catch_up import CatchUp
-from crisis.receiver.clerk import ALIVE, Clerk
+from crisis.receiver.clerk import Clerk
 from crisis.receiver.context import Context
 from crisis.receiver.serving import server_for
 from crisis.receiver.worker import Worker

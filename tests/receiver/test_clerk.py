@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import Any
 
@@ -13,12 +13,13 @@ from crisis.domain.clock import utc_now, write_time
 from crisis.domain.incident import RECOVERED
 from crisis.domain.level import Level
 from crisis.domain.start import Start
-from crisis.errors import ProtocolError, TransientError
+from crisis.errors import JournalError, ProtocolError, TransientError
 from crisis.journal.inbox import Delivery, Settled
 from crisis.journal.store import Journal
 from crisis.receiver.clerk import Clerk
 from crisis.receiver.context import Context
 from crisis.receiver.dispatch import handle_all
+from crisis.receiver.worker import Turn
 from tests.receiver.payloads import alert, delivery
 from tests.receiver.test_dispatch import put, state, wanted
 
@@ -31,12 +32,15 @@ class Prefect:
 
     away: bool = False
     refuses: tuple[str, ...] = ()
+    chokes: tuple[str, ...] = ()
     asked: list[str] = field(default_factory=list)
     runs: set[str] = field(default_factory=set)
 
     async def start(self, wish: Start) -> str:
         """Start a run, or say why not."""
         self.asked.append(wish.key)
+        if wish.incident in self.chokes:
+            raise TransientError(wish.playbook, vendor="prefect", operation="create a run", saw="500")
         if wish.playbook in self.refuses:
             raise ProtocolError(f"playbook {wish.playbook!r}", wanted="a known one", saw="an unknown one")
         if self.away:
@@ -81,6 +85,53 @@ def test_a_run_stays_wanted_while_prefect_is_away(context: Context, journal: Jou
     turn(context, prefect_stub)
     assert (len(prefect_stub.runs), len(set(prefect_stub.asked))) == (1, 1)
     assert state(context, "d1")[0] == "started"
+
+
+def test_a_run_that_prefect_chokes_on_holds_up_no_other(context: Context, prefect_stub: Prefect) -> None:
+    """One answer of 500 is about that run; two in a row are about Prefect."""
+    wishes = [replace(WISH, incident=f"INC-{number}") for number in range(4)]
+    for number, wish in enumerate(wishes):
+        put(context, delivery(), f"d{number}")
+        context.inbox.settle_all([Settled(f"d{number}", "opened", "so", starts=json.dumps([wish.as_json()]))])
+    prefect_stub.chokes = ("INC-0",)
+    turn(context, prefect_stub)
+
+    assert prefect_stub.runs == {wish.key for wish in wishes[1:]}
+    assert state(context, "d0")[0] == "opened"
+    prefect_stub.away, prefect_stub.asked = True, []
+    for number, wish in enumerate(wishes):
+        context.inbox.settle_all([Settled(f"d{number}", "opened", "so", starts=json.dumps([wish.as_json()]))])
+    turn(context, prefect_stub)
+    assert len(prefect_stub.asked) == 2
+
+
+class Dying:
+    """A worker whose process dies in every turn."""
+
+    async def turn(self, *, again: bool) -> Turn:
+        """Die."""
+        raise JournalError("inbox", wanted="to judge", saw=f"a dead process (again: {again})")
+
+    def close(self) -> None:
+        """Do nothing."""
+
+
+def test_a_worker_that_dies_again_and_again_is_no_sign_of_life(context: Context, prefect_stub: Prefect) -> None:
+    """What is wanted already starts, and /readyz tells that nothing is judged."""
+    context.beats.clear()
+    put(context, delivery())
+    context.inbox.settle_all([Settled("d1", "opened", "so", starts=json.dumps([WISH.as_json()]))])
+
+    async def work() -> None:
+        woken = asyncio.Event()
+        woken.set()
+        working = asyncio.create_task(Clerk(context, prefect_stub.start, Dying()).work(woken))
+        while not prefect_stub.runs:  # noqa: ASYNC110 - the clerk tells nobody else
+            await asyncio.sleep(0.01)
+        working.cancel()
+
+    asyncio.run(asyncio.wait_for(work(), 20))
+    assert "inbox" not in context.beats
 
 
 def test_others_are_taken_in_while_one_waits_for_prefect(context: Context, prefect_stub: Prefect) -> None:
@@ -167,6 +218,7 @@ def test_what_is_held_is_looked_at_again(context: Context, journal: Journal, pre
 
 def test_a_store_that_is_away_does_not_end_the_work(context: Context, prefect_stub: Prefect) -> None:
     """It is tried again each second, and what had come is started when it is back."""
+    context.beats.clear()
     put(context, delivery())
 
     def rename(before: str, after: str) -> None:
@@ -177,11 +229,9 @@ def test_a_store_that_is_away_does_not_end_the_work(context: Context, prefect_st
         woken = asyncio.Event()
         rename("heads", "gone")
         work = asyncio.create_task(Clerk(context, prefect_stub.start).work(woken))
-        while "inbox" not in context.beats:  # noqa: ASYNC110 - the clerk tells nobody else
-            await asyncio.sleep(0.01)
         woken.set()
-        await asyncio.sleep(0.1)
-        assert prefect_stub.runs == set()
+        await asyncio.sleep(0.3)
+        assert (prefect_stub.runs, context.beats) == (set(), {})
         await asyncio.to_thread(rename, "gone", "heads")
         woken.set()
         while not prefect_stub.runs:  # noqa: ASYNC110 - as above

@@ -4,15 +4,18 @@ import json
 import logging
 from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
 from crisis.domain.alerting import AlertRoute
 from crisis.domain.clock import utc_now, write_time
+from crisis.domain.protocol import Protocol
 from crisis.domain.start import Start
 from crisis.errors import JournalError
 from crisis.journal.inbox import Delivery
 from crisis.journal.store import Journal
+from crisis.receiver import dispatch, judging
 from crisis.receiver.context import Context
 from crisis.receiver.dispatch import handle
 from crisis.receiver.recording import INBOX_CHAIN
@@ -67,6 +70,41 @@ def test_delivery_that_two_processes_took_is_judged_once(context: Context, journ
     assert (len(first), second) == (1, [])
     assert kinds(journal, first[0].incident) == ["opened", "level", "alert"]
     assert wanted(context, "d1") == ["bad-deploy"]
+
+
+@pytest.mark.parametrize("trouble", [RuntimeError("no"), AttributeError("no"), OverflowError("no"), KeyError("no")])
+@pytest.mark.parametrize("where", ["read", "route"])
+def test_a_fault_of_ours_costs_one_delivery_alone(
+    context: Context, monkeypatch: pytest.MonkeyPatch, trouble: Exception, where: str
+) -> None:
+    """Whether it is read or judged: the others beside it open their incident, and the inbox says what is wrong."""
+    good, bad = put(context, delivery()), put(context, delivery(alert(fingerprint="bad")), "d2")
+    module = {"read": dispatch, "route": judging}[where]
+    honest = getattr(module, where)
+
+    def faulty(protocol: Protocol, sender: str, what: Any, *more: Any) -> Any:
+        if what == bad.raw or getattr(what, "fingerprint", "") == "bad":
+            raise trouble
+        return honest(protocol, sender, what, *more)
+
+    monkeypatch.setattr(module, where, faulty)
+    (start,) = dispatch.handle_all(context, [good, bad])
+
+    assert start.playbook == "bad-deploy"
+    assert state(context, "d2")[0] == {"read": "ignored", "route": "held"}[where]
+    assert type(trouble).__name__ in state(context, "d2")[1]
+
+
+def test_incidents_of_an_earlier_world_take_nothing_in(context: Context, journal: Journal) -> None:
+    """Each drill has services of its own: what befell those of another drill says nothing about them."""
+    (first,) = handle(context, put(context, delivery()))
+    later = context.settings.model_copy(update={"incidents_since": utc_now()})
+    fresh = replace(context, settings=later)
+    (second,) = handle(fresh, put(fresh, delivery(alert(fingerprint="f2"), groupKey="g2"), "d2"))
+
+    assert first.incident != second.incident
+    assert second.playbook == "bad-deploy"
+    assert kinds(journal, first.incident) == ["opened", "level", "alert"]
 
 
 class _Halted(Exception):  # noqa: N818 - it stands for a crash, not for an error

@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from crisis.domain.incident import RECOVERED
+from crisis.journal.store import Journal
 from tests.conftest import PROJECT
 
 CRISIS = [sys.executable, "-m", "crisis"]
@@ -37,8 +39,13 @@ def _environment(home: Path, mark: str) -> dict[str, str]:
 
 @pytest.fixture(scope="module")
 def drilled(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, subprocess.CompletedProcess[str]]:
-    """A drill that was run to its end where production has settings of its own: its home, and what it printed."""
+    """
+    A drill that was run to its end: its home, and what it printed.
+
+    Production has settings of its own there, and another drill has ended in this home a moment ago.
+    """
     home = tmp_path_factory.mktemp("drill")
+    _drilled_before(home / "drill")
     command = [*CRISIS, "drill", "--hold", "0"]
     production = {
         "CRISIS_JOURNAL_URL": f"sqlite:///{home / 'production.db'}",
@@ -56,8 +63,20 @@ def drilled(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, subprocess.
     return home, done
 
 
+def _drilled_before(home: Path) -> None:
+    home.mkdir()
+    journal = Journal.open(f"sqlite:///{home / 'journal.db'}")
+    incident, run = "INC-20261101-0ea11e20", {"run": "earlier", "playbook": "bad-deploy"}
+    more = {"service": "shop", "summary": "checkout fails", "source": "alert:alertmanager", "requester": ""}
+    journal.append(incident, "opened", "responder", {**run, **more, "drill": True})
+    journal.append(incident, "done", "responder", {**run, "action": "revert_release", "note": "reverted"})
+    journal.append(incident, "ended", "responder", {**run, "outcome": RECOVERED, "says": "healthy"})
+    journal.close()
+
+
 def _incident(home: Path) -> str:
-    return next((home / "drill" / "reports").iterdir()).name
+    (report,) = (home / "drill" / "reports").iterdir()
+    return report.name
 
 
 def _crisis(home: Path, *words: str) -> subprocess.CompletedProcess[str]:

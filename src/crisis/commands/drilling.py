@@ -15,6 +15,7 @@ from rich.text import Text
 from ruamel.yaml import YAML
 
 from crisis import sandbox
+from crisis.domain.clock import utc_now, write_time
 from crisis.domain.decision import Gate
 from crisis.domain.entry import Entry
 from crisis.domain.incident import fold_incident
@@ -144,7 +145,9 @@ def _abandon(journal: Journal) -> None:
 def _ground(home: Path, project: Path, show: Show, rules: Path) -> Iterator[tuple[World, Stack]]:
     show.wait("starting shop, vendors, receiver and Prefect")
     with World.start() as world:
-        environment = {**world.env, "CRISIS_PROTOCOL": str(rules)}
+        # The shop is a new one: what happened to that of an earlier drill says nothing about it.
+        fresh = {"CRISIS_INCIDENTS_SINCE": write_time(utc_now())}
+        environment = {**world.env, **fresh, "CRISIS_PROTOCOL": str(rules)}
         with Stack(home, environment, project.resolve()) as stack:
             stack.wait()
             yield world, stack

@@ -187,12 +187,6 @@ class Inbox:
         wanted = select(INBOX).where(INBOX.c.received >= write_time(moment))
         return self._read(wanted.order_by(INBOX.c.received.desc()).limit(limit))
 
-    def find(self, name: str) -> list[Delivery]:
-        """Return the deliveries whose name begins so, two at most."""
-        if not name or not name.isalnum():
-            return []
-        return self._read(select(INBOX).where(INBOX.c.delivery.startswith(name)).order_by(INBOX.c.delivery).limit(2))
-
     def count(self) -> dict[str, int]:
         """Return how many deliveries there are, by state."""
         wanted = select(INBOX.c.state, func.count()).group_by(INBOX.c.state)

@@ -9,7 +9,10 @@ from crisis.domain.clock import parse_time, write_time
 from crisis.journal.database import Database
 from crisis.journal.schema import PULSES
 
-__all__ = ["Pulses"]
+__all__ = ["ALIVE", "Pulses"]
+
+ALIVE = "receiver"
+"""The pulse that says when we were last at work: what came later may have been missed."""
 
 
 class Pulses:

@@ -1,7 +1,7 @@
 """Cases: every incident as the rules of correlation see it, kept as long as it may still matter to an alert."""
 
 import logging
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from crisis.domain.alerting import Intake
 from crisis.domain.clock import utc_now
@@ -15,10 +15,14 @@ _LOG = logging.getLogger(__name__)
 
 
 class Cases:
-    """The incidents of a journal. Not for two threads at once: it is used where alerts are judged, and there alone."""
+    """
+    The incidents of a journal, those alone that were opened since a moment where one is given.
 
-    def __init__(self, journal: Journal, intake: Intake) -> None:
-        self.journal = journal
+    Not for two threads at once: it is used where alerts are judged, and there alone.
+    """
+
+    def __init__(self, journal: Journal, intake: Intake, since: datetime | None = None) -> None:
+        self.journal, self.since = journal, since
         self.unreadable = set[str]()
         # What is over for longer than any rule looks back is read again only when somebody asks for it by name.
         self._horizon = max(intake.window, intake.flapping.per, intake.cool_down.lasts, PATIENCE) + timedelta(minutes=1)
@@ -83,7 +87,7 @@ class Cases:
                 _LOG.warning("%s cannot be read and takes no alert in: %s", name, error)
             return None
         self.unreadable.discard(name)
-        return found
+        return None if found and self.since and found.opened_at < self.since else found
 
 
 def _is_past(case: Case) -> bool:

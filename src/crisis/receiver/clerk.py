@@ -13,11 +13,12 @@ from crisis.domain.clock import utc_now
 from crisis.domain.start import HAND_OVER, Start
 from crisis.errors import JournalError, ProtocolError, TransientError
 from crisis.journal.inbox import Delivery
+from crisis.journal.pulses import ALIVE
 from crisis.journal.store import AlreadyRecordedError
 from crisis.receiver.context import Context
 from crisis.receiver.worker import Here, Works
 
-__all__ = ["ALIVE", "Clerk"]
+__all__ = ["Clerk"]
 
 _LOG = logging.getLogger("crisis.inbox")
 _ROUND = 1.0
@@ -25,9 +26,6 @@ _ROUND = 1.0
 
 _AGAIN = 5.0
 """Seconds between two looks at what is held, and at whether a storm is over."""
-
-ALIVE = "receiver"
-"""The pulse that says when we were last at work: what came later may have been missed."""
 
 _KEPT = timedelta(days=35)
 """How long deliveries and sightings are kept: a replay of an old one, signed and all, must be known for weeks."""
@@ -50,7 +48,6 @@ class Clerk:
                 with suppress(TimeoutError):
                     await asyncio.wait_for(woken.wait(), timeout=_ROUND)
                 woken.clear()
-                self.context.beats["inbox"] = time.monotonic()
                 await self._try(self.turn())
         finally:
             self.worker.close()
@@ -63,8 +60,12 @@ class Clerk:
             if again:
                 self._again_at = time.monotonic() + _AGAIN
                 await asyncio.to_thread(self._keep_house)
-            turn = await self.worker.turn(again=again)
-            self.context.beats["inbox"] = time.monotonic()
+            try:
+                turn = await self.worker.turn(again=again)
+            except JournalError:
+                await self._start_wanted()  # what is wanted already waits for no trouble of the judging
+                raise
+            self.context.beats["inbox"] = time.monotonic()  # only now: a round that came to nothing is none
             self.context.cut_off.update(turn.cut_off)
             # The first runs wait for no flood to end; with nothing new, here are those that Prefect could not take.
             await self._start_wanted()
@@ -81,14 +82,18 @@ class Clerk:
     async def _start_wanted(self) -> None:
         if time.monotonic() < self._away_until:
             return
+        failed = False
         for delivery in await asyncio.to_thread(self.context.inbox.starting):
             try:
                 await self._start(delivery)
             except TransientError as error:
                 _LOG.warning("%s; what is wanted waits in the inbox", error)
                 self._away_until = time.monotonic() + _ROUND
-                return
-            self.context.beats["inbox"] = time.monotonic()
+                if failed:
+                    return  # two in a row: Prefect is away, and not only at odds with one of them
+                failed = True
+            else:
+                failed = False
 
     async def _start(self, delivery: Delivery) -> None:
         """Have the runs started that a delivery wants. TransientError while Prefect is away: they stay wanted."""

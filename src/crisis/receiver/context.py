@@ -53,7 +53,7 @@ class Context:
     @cached_property
     def cases(self) -> Cases:
         """The incidents as the rules see them that say which alert belongs to which."""
-        return Cases(self.journal, self.protocol.intake)
+        return Cases(self.journal, self.protocol.intake, self.settings.incidents_since)
 
     @cached_property
     def storm(self) -> StormWatch:

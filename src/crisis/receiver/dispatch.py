@@ -1,5 +1,6 @@
 """Dispatch: what stored deliveries mean. It opens incidents, and says what to start; it starts nothing itself."""
 
+import logging
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack, suppress
 from datetime import timedelta
@@ -11,13 +12,15 @@ from crisis.errors import TransientError
 from crisis.journal.inbox import Delivery
 from crisis.journal.sightings import source_key
 from crisis.receiver.context import Context
-from crisis.receiver.judging import DAMAGE, Judging, group_of
+from crisis.receiver.judging import BROKEN, DAMAGE, Judging, group_of
 from crisis.receiver.recording import once
 from crisis.receiver.routing import fingerprint_of
 from crisis.receiver.senders.alert import Reading
 from crisis.receiver.senders.registry import follow_up, read
 
 __all__ = ["calm_down", "handle", "handle_all", "recall_storm"]
+
+_LOG = logging.getLogger(__name__)
 
 _LOCK = 42814282
 """One process at a time judges alerts: two would open two incidents for one cause."""
@@ -82,7 +85,7 @@ def recall_storm(context: Context) -> None:
     """Count again what came in the last moments, after a start: a storm does not end because we were away."""
     rule = context.protocol.intake.storm
     for delivery in reversed(context.inbox.since(utc_now() - max(rule.per, rule.calm), _RECALLED)):
-        with suppress(ValueError, TransientError):
+        with suppress(*BROKEN, TransientError):
             alerts = read(context.protocol, delivery.sender, delivery.raw, delivery.headers).alerts
             sources = [source_key(delivery.sender, fingerprint_of(alert)) for alert in alerts]
             # Those that it was the first to tell of: repeats count for nothing.
@@ -104,6 +107,9 @@ def _read(context: Context, delivery: Delivery) -> tuple[Reading, str]:
         return Reading(notes=(f"it was given up after {_ASKING_BACK}: {error}",)), ""
     except ValueError as error:
         return Reading(notes=(f"it cannot be read: {error}",)), ""
+    except BROKEN as error:  # no reader may raise these; one that does costs its own delivery and no other
+        _LOG.exception("delivery %s of %s: its reader failed", delivery.delivery, delivery.sender)
+        return Reading(notes=(f"it cannot be read: {type(error).__name__} in the reader of {delivery.sender}",)), ""
     if reading.cut:
         context.cut_off.add(delivery.sender)
     return reading, ""

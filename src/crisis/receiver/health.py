@@ -14,6 +14,7 @@ from fastapi.responses import JSONResponse
 
 from crisis.domain.clock import parse_time, utc_now, write_time
 from crisis.errors import JournalError
+from crisis.journal.pulses import ALIVE
 from crisis.logs import Seldom
 from crisis.receiver.context import Context
 
@@ -98,7 +99,7 @@ class Readiness:
     def _look(self) -> _Look:
         began = time.perf_counter()
         try:
-            self.context.pulses.beat("receiver", utc_now())
+            self.context.pulses.beat(ALIVE, utc_now())
             self.context.journal.head("INBOX")
             took = time.perf_counter() - began
             oldest = self.context.inbox.oldest_new()
@@ -111,7 +112,7 @@ class Readiness:
         age = self._age("inbox")
         if age is None:
             return Check("inbox:round", "component", FAIL, "starting: nobody looks at deliveries yet")
-        late = "the loop that looks at deliveries stands still; restart crisis up" if age > _ROUND else ""
+        late = "deliveries are not judged; the log says why" if age > _ROUND else ""
         return Check("inbox:round", "component", FAIL if late else PASS, late, age)
 
     def _prefect(self) -> Check:

@@ -4,14 +4,14 @@ import hashlib
 import json
 import logging
 from collections.abc import Iterable
-from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
+from dataclasses import dataclass, replace
+from datetime import datetime
 
 from crisis.domain.clock import parse_time, utc_now, write_time
 from crisis.domain.correlation import Held, Join, cause_of, judge, still_firing, storm_of, why_call
 from crisis.domain.start import CHECK_HEALTH, HAND_OVER, Start, incident_id
 from crisis.errors import JournalError
-from crisis.journal.inbox import HELD, IGNORED, JOINED, NEW, OPENED, Delivery, Settled
+from crisis.journal.inbox import HELD, JOINED, NEW, OPENED, Delivery, Settled
 from crisis.journal.sightings import Sighting, alert_key, source_key
 from crisis.receiver.context import Context
 from crisis.receiver.copied import original_of
@@ -19,25 +19,18 @@ from crisis.receiver.recording import Record, alert_entry
 from crisis.receiver.routing import Ignored, carried, fingerprint_of, name_of, route
 from crisis.receiver.senders.alert import Alert, Reading
 from crisis.receiver.senders.registry import kind_named
+from crisis.receiver.settling import LOOK_AGAIN, Outcome, settle
 
-__all__ = ["DAMAGE", "Judging", "group_of"]
+__all__ = ["BROKEN", "DAMAGE", "Judging", "group_of"]
 
-DAMAGE = (JournalError, LookupError, TypeError, ValueError)
-"""What may come of a record that was changed behind our back, or of a store that is away."""
+BROKEN = (LookupError, TypeError, ValueError, ArithmeticError, AttributeError, RuntimeError)
+"""What may come of a record that was changed behind our back, or of an alert like no other."""
+
+DAMAGE = (JournalError, *BROKEN)
+"""The same, or a store that is away."""
 
 _LOG = logging.getLogger(__name__)
-_LOOK_AGAIN = timedelta(seconds=5)
 _BY_HAND = "start it by hand if it must run"
-
-
-@dataclass
-class _Outcome:
-    starts: list[Start] = field(default_factory=list)
-    joined: list[str] = field(default_factory=list)
-    held: list[Held] = field(default_factory=list)
-    ignored: list[str] = field(default_factory=list)
-    seen: dict[str, Sighting] = field(default_factory=dict)
-    waits: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,9 +77,9 @@ class Judging:
 
     def take(self, delivery: Delivery, reading: Reading, waits: str) -> None:
         """Judge one delivery."""
-        outcome = _Outcome(waits=waits)
+        outcome = Outcome(waits=waits)
         self._judge_all(delivery, reading, outcome)
-        self.settled[delivery.delivery] = self._settle(delivery, reading, outcome)
+        self.settled[delivery.delivery] = settle(self.record, delivery, reading, outcome)
         self.seen |= outcome.seen
         self.kept |= outcome.seen
         self.starts += outcome.starts
@@ -104,7 +97,7 @@ class Judging:
             self.cases.look()
             says = f"cannot be judged yet ({type(error).__name__}): is tried again; see what `crisis verify` finds"
             _LOG.error("delivery %s of %s %s", delivery.delivery, delivery.sender, says)
-            again = self.now + _LOOK_AGAIN
+            again = self.now + LOOK_AGAIN
             self.settled[delivery.delivery] = Settled(delivery.delivery, HELD, says, again=again)
 
     def finish(self) -> list[Start]:
@@ -121,7 +114,7 @@ class Judging:
         self.context.inbox.settle_all(self.settled.values())
         return self.starts
 
-    def _judge_all(self, delivery: Delivery, reading: Reading, outcome: _Outcome) -> None:
+    def _judge_all(self, delivery: Delivery, reading: Reading, outcome: Outcome) -> None:
         dated = [replace(one, starts_at=one.starts_at or parse_time(delivery.received)) for one in reading.alerts]
         wishes = [route(self.context.protocol, delivery.sender, one) for one in dated]
         judged = list(zip(reading.alerts, wishes, strict=True))
@@ -135,7 +128,7 @@ class Judging:
             else:
                 self._resolved(_News.of(delivery, alert, wish), outcome)
 
-    def _firing(self, news: _News, outcome: _Outcome) -> None:
+    def _firing(self, news: _News, outcome: Outcome) -> None:
         seen = outcome.seen.get(news.key) or self.seen.get(news.key)
         wish = news.wish if seen is None else self._unless_known(news, seen, outcome)
         if wish is None:
@@ -173,7 +166,7 @@ class Judging:
         storm, group = self.context.storm, group_of(news.delivery.sender, news.alert)
         return storm.saw(group, news.received) if news.delivery.state == NEW else storm.groups
 
-    def _unless_known(self, news: _News, seen: Sighting, outcome: _Outcome) -> Start | None:
+    def _unless_known(self, news: _News, seen: Sighting, outcome: Outcome) -> Start | None:
         """Deal with an alert that was seen before, and return None; or return what is to be judged for it."""
         if seen.held and not (seen.held == news.delivery.delivery != seen.delivery and seen.firing):
             return self._while_held(news, seen, outcome)
@@ -199,7 +192,7 @@ class Judging:
             outcome.ignored.append(f"{case.incident}, which took this alert in, is over; {_BY_HAND}")
         return still
 
-    def _while_held(self, news: _News, seen: Sighting, outcome: _Outcome) -> Start | None:
+    def _while_held(self, news: _News, seen: Sighting, outcome: Outcome) -> Start | None:
         mine = seen.held == news.delivery.delivery
         if mine and not seen.firing:
             outcome.seen[news.key] = replace(seen, held="")
@@ -227,7 +220,7 @@ class Judging:
         named = incident_id(f"unreadable|{seen.incident}", news.received)
         return replace(news.wish, playbook=HAND_OVER, summary=says[:300], incident=named)
 
-    def _start(self, news: _News, wish: Start, start: Start, groups: int, outcome: _Outcome) -> str:
+    def _start(self, news: _News, wish: Start, start: Start, groups: int, outcome: Outcome) -> str:
         storm = self.context.storm.is_excess(groups) and wish.playbook not in self.intake.apart
         if storm:
             start = storm_of(groups, self.intake, start, news.delivery.delivery, news.received)
@@ -248,7 +241,7 @@ class Judging:
         outcome.starts.append(start)
         return start.incident
 
-    def _join(self, news: _News, wish: Start, verdict: Join, outcome: _Outcome) -> str:
+    def _join(self, news: _News, wish: Start, verdict: Join, outcome: Outcome) -> str:
         case = verdict.case
         self.record.add(case.incident, news.delivery, news.alert, wish.service, verdict.because)
         case = self.cases.get(case.incident) or case
@@ -263,7 +256,7 @@ class Judging:
         outcome.joined.append(case.incident)
         return case.incident
 
-    def _resolved(self, news: _News, outcome: _Outcome) -> None:
+    def _resolved(self, news: _News, outcome: Outcome) -> None:
         """Note that a sender sees no problem any more. It closes nothing; the last one starts our own look."""
         known = [outcome.seen.get(name) or self.seen.get(name) for name in self.by_source.get(news.source, ())]
         mine = [one for one in known if one and one.firing and (not news.began or one.began in ("", news.began))]
@@ -290,30 +283,6 @@ class Judging:
         says = f"every alert of {incident} has resolved: is {case.service} healthy?"
         part = f"check-{delivery[:12]}"
         return Start(CHECK_HEALTH, case.service, says, incident, case.level, "alert", part=part)
-
-    def _settle(self, delivery: Delivery, reading: Reading, outcome: _Outcome) -> Settled:
-        name = delivery.delivery
-        starts = json.dumps([one.as_json() for one in outcome.starts]) if outcome.starts else ""
-        if outcome.waits:
-            return Settled(name, HELD, f"is tried again soon: {outcome.waits}", again=self.now + _LOOK_AGAIN)
-        into = [*(one.incident for one in outcome.starts), *outcome.joined, *(one.incident for one in outcome.held)]
-        incident = next(filter(None, into), "")
-        if (outcome.starts or outcome.joined) and reading.notes:
-            self.record.lacks(delivery, reading.notes)
-        if outcome.held:
-            says = f"held: {', '.join(dict.fromkeys(one.because for one in outcome.held))}"
-            says += "; opens an incident if it does not resolve"
-            soon = self.now + _LOOK_AGAIN
-            again = min(one.until if not one.incident else min(one.until, soon) for one in outcome.held)
-            return Settled(name, HELD, says, incident, max(again, self.now), starts)
-        if outcome.starts:
-            says = f"opens {', '.join(dict.fromkeys(one.incident for one in outcome.starts))}"
-            return Settled(name, OPENED, says, incident, starts=starts)
-        if outcome.joined:
-            return Settled(name, JOINED, f"belongs to {', '.join(dict.fromkeys(outcome.joined))}", incident)
-        says = "; ".join(list(dict.fromkeys(outcome.ignored + list(reading.notes)))[:5]) or "it holds no alert"
-        self.record.ignored(delivery, says)
-        return Settled(name, IGNORED, says)
 
 
 def group_of(sender: str, alert: Alert) -> str:

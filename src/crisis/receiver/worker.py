@@ -55,7 +55,11 @@ class Works(Shape):
     """Whoever judges what stands in the inbox."""
 
     async def turn(self, *, again: bool) -> Turn:
-        """Judge a batch of what is new, and with `again` what is held and due. JournalError while the store is away."""
+        """
+        Judge a batch of what is new, and with `again` what is held and due.
+
+        JournalError when it came to nothing: the store is away, or whoever judges died.
+        """
 
     def close(self) -> None:
         """Stop."""
@@ -98,9 +102,9 @@ class Worker:
             line.send(again)
             turn = await _received(line)
         except (OSError, EOFError):
-            _LOG.warning("the process that judges alerts died; another one takes its place")
             self.close()
-            return Turn(0)
+            saw, then = "that the process which judges died", "another one takes its place"
+            raise JournalError("inbox", wanted="to judge what stands there", saw=saw, then=then) from None
         self.context.storm.last_excess = turn.last_excess
         if turn.trouble:
             raise JournalError("inbox", wanted="to judge what stands there", saw=turn.trouble)
