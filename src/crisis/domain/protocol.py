@@ -10,6 +10,7 @@ from pydantic import Field, StringConstraints, model_validator
 from crisis.domain.alerting import AlertSender, Intake, Maintenance
 from crisis.domain.level import Level
 from crisis.domain.model import Address, Name, Reference, Span, Strict, Text
+from crisis.domain.systems import System
 
 __all__ = [
     "Answer",
@@ -360,6 +361,7 @@ class Protocol(Strict):
     alerts: dict[Name, AlertSender] = Field(default={}, description="who may send alerts, by name of the sender")
     intake: Intake = Field(default=Intake(), description="when alerts are one incident, and when they start nothing")
     maintenance: tuple[Maintenance, ...] = Field(default=(), description="planned work: alerts are held meanwhile")
+    systems: dict[Name, System] = Field(default={}, description="what holds credentials or sessions, by name")
     law: Law = Field(default=Law(), description="where the company is bound")
     drills: tuple[Drill, ...] = Field(default=(), description="rehearsals, and when")
 
