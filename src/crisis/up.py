@@ -108,7 +108,7 @@ async def _responder(context: Context, deployments: list[Deployment]) -> AsyncIt
     async with get_client() as client:
         responder = Responder(context.protocol, journal, leases, client, deployments)
         responder.heard = lambda: context.beats.update(prefect=time.monotonic())
-        await asyncio.to_thread(responder.warm)
+        await asyncio.to_thread(responder.warm, "crisis.receiver.worker")
         await answers(settings.prefect_api, settings.home / "prefect-server.log")
         await responder.register()
         try:

@@ -54,15 +54,15 @@ def machine(tmp_path: Path, project: Path, monkeypatch: pytest.MonkeyPatch) -> I
 
 
 @pytest.mark.timeout(600)  # only where it fails: then the shortest way there is looked for
-@pytest.mark.parametrize(("attacked", "examples"), [(False, 25), (True, 50)], ids=["honest", "attacked"])
-def test_gates_hold(machine: type[Gates], attacked: bool, examples: int) -> None:
+@pytest.mark.parametrize(("attacked", "examples"), [(False, 15), (True, 30)], ids=["honest", "attacked"])
+def test_gates_hold(machine: type[Gates], attacked: bool, examples: int, request: pytest.FixtureRequest) -> None:
     """Whatever happens in whatever order, the engine does not go beyond the oracle, nor stay behind it unattacked."""
     machine.attacked = attacked
     slow = [HealthCheck.too_slow, HealthCheck.filter_too_much]
     run_state_machine_as_test(
         machine,
         settings=settings(
-            max_examples=examples,
+            max_examples=examples * (10 if request.config.getoption("--long") else 1),
             stateful_step_count=25,
             deadline=None,
             derandomize=True,

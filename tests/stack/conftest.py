@@ -4,10 +4,12 @@ import shutil
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
+import httpx
 import pytest
 from ruamel.yaml import YAML
 
@@ -18,6 +20,7 @@ from crisis.engine.votes import open_gates
 from crisis.journal.lease import Leases
 from crisis.journal.store import Journal
 from crisis.sandbox.world import World
+from tests.conftest import PROJECT
 from tests.stack.killing import seed_prefect
 
 T = TypeVar("T")
@@ -104,29 +107,67 @@ def edit() -> Callable[[dict[str, Any]], None]:
 
 
 @pytest.fixture
+def embedded() -> bool:
+    """Whether the stack brings its own Prefect, or uses the one that all tests of this process share."""
+    return False
+
+
+@pytest.fixture
 def site(
     tmp_path: Path,
-    project: Path,
-    prefect_seed: Path,
     environment: dict[str, str],
     edit: Callable[[dict[str, Any]], None],
+    embedded: bool,
+    request: pytest.FixtureRequest,
 ) -> Iterator[Site]:
     """A stack that is up and waits for alerts."""
-    home = tmp_path / "home"
-    shutil.copytree(prefect_seed, home / "prefect")
-    protocol = _quick_protocol(project, tmp_path, edit)
+    if embedded:
+        shutil.copytree(request.getfixturevalue("prefect_seed"), tmp_path / "home" / "prefect")
+        with run_site(tmp_path, environment, edit) as made:
+            yield made
+        return
+    with _shared(request.getfixturevalue("prefect")) as shared, run_site(tmp_path, shared | environment, edit) as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+def lasting_site(tmp_path_factory: pytest.TempPathFactory, prefect: str) -> Iterator[Site]:
+    """A stack for all tests of a module that do not stand in each other's way."""
+    folder = tmp_path_factory.mktemp("lasting")
+    with _shared(prefect) as shared, run_site(folder, shared, lambda _protocol: None) as made:
+        yield made
+
+
+@contextmanager
+def run_site(folder: Path, environment: dict[str, str], edit: Callable[[dict[str, Any]], None]) -> Iterator[Site]:
+    """Run a stack over a shop of its own."""
+    home = folder / "home"
+    protocol = _quick_protocol(folder, edit)
     with World.start() as world:
         more = {**world.env, "CRISIS_PROTOCOL": str(protocol), "CRISIS_LEASE": "3", **environment}
         journal = Journal.open(f"sqlite:///{home / 'journal.db'}")
-        with Stack(home, more, project) as stack:
+        with Stack(home, more, PROJECT) as stack:
             stack.wait()
             yield Site(world, stack, journal)
         journal.close()
 
 
-def _quick_protocol(project: Path, folder: Path, edit: Callable[[dict[str, Any]], None]) -> Path:
+@contextmanager
+def _shared(api: str) -> Iterator[dict[str, str]]:
+    """Lend the shared Prefect to a stack, and take out of it what the stack leaves: the next one must not see it."""
+    try:
+        yield {"PREFECT_API_URL": api}
+    finally:
+        with httpx.Client(base_url=api, trust_env=False, timeout=30) as client:
+            ours = {"deployments": {"operator": "and_"}, "limit": 200}
+            while runs := client.post("/flow_runs/filter", json=ours).raise_for_status().json():
+                for one in runs:
+                    client.delete(f"/flow_runs/{one['id']}")
+
+
+def _quick_protocol(folder: Path, edit: Callable[[dict[str, Any]], None]) -> Path:
     yaml = YAML(typ="safe")
-    data = yaml.load((project / "protocol.yaml").read_text(encoding="utf-8"))
+    data = yaml.load((PROJECT / "protocol.yaml").read_text(encoding="utf-8"))
     shop = data["services"]["shop"]
     shop["verify"] = {"passes": 5, "every": "50ms", "p95": "3s", "give_up_after": "20s"}
     del shop["build"]

@@ -13,8 +13,8 @@ def calm(prefect_seed: Path) -> Trial:
     return rehearse_once(None, prefect_seed)
 
 
-# Every entry in turn is `make kill-test`; these are an alert, an intention, a question and a decision.
-@pytest.mark.parametrize("entry", [3, 7, 13, 23])
+# Every entry in turn is `make kill-test`; these are an intention and a decision.
+@pytest.mark.parametrize("entry", [7, 23])
 def test_the_world_is_the_same(calm: Trial, prefect_seed: Path, entry: int) -> None:
     """Git tree, switches, tickets and messages are equal, and no effect happened twice."""
     killed = rehearse_once(entry, prefect_seed)

@@ -22,6 +22,12 @@ def edit() -> Callable[[dict[str, Any]], None]:
     return patient
 
 
+@pytest.fixture
+def embedded(request: pytest.FixtureRequest) -> bool:
+    """One of these kills Prefect with all the rest."""
+    return request.function is test_everything_restarted_it_still_waits_and_goes_on
+
+
 def _aside(site: Site) -> str:
     """Break the shop and wait until the run is put aside; return the run."""
     site.break_shop()

@@ -43,9 +43,9 @@ def test_the_command_line_starts_a_run(site: Site) -> None:
     assert site.wait_for("opened").body["source"] == "command line"
 
 
-def test_the_prefect_form_offers_the_known_services(site: Site) -> None:
+def test_the_prefect_form_offers_the_known_services(lasting_site: Site) -> None:
     """The quick run in the Prefect UI has the services as a choice and needs nothing else."""
-    schema = _deployment(site, "bad-deploy")["parameter_openapi_schema"]
+    schema = _deployment(lasting_site, "bad-deploy")["parameter_openapi_schema"]
 
     assert schema["properties"]["service"]["enum"] == ["shop"]
     assert schema["required"] == ["service"]
@@ -65,27 +65,28 @@ def test_a_quick_run_from_the_prefect_ui_works(site: Site) -> None:
     assert site.world.state()["switches"]["mode"] == "normal"
 
 
-def test_an_unknown_service_is_one_line_with_the_known_ones(site: Site) -> None:
+def test_an_unknown_service_is_one_line_with_the_known_ones(lasting_site: Site) -> None:
     """Nothing starts; the command ends 2 and names the services there are."""
-    done = _crisis(site, "run", "bad-deploy", "--service", "shpo")
+    done = _crisis(lasting_site, "run", "bad-deploy", "--service", "shpo")
 
     assert done.returncode == 2
     assert done.stderr.strip() == "crisis: service 'shpo': wanted one of: shop, saw an unknown one"
 
 
-def test_an_unknown_playbook_is_one_line_with_the_known_ones(site: Site) -> None:
+def test_an_unknown_playbook_is_one_line_with_the_known_ones(lasting_site: Site) -> None:
     """Nothing starts; the command ends 2 and names the playbooks there are."""
-    done = _crisis(site, "run", "bad-depoly", "--service", "shop")
+    done = _crisis(lasting_site, "run", "bad-depoly", "--service", "shop")
 
     assert done.returncode == 2
     assert "wanted one of: bad-deploy, check-health, drill, hand-over" in done.stderr
 
 
-def test_a_schedule_starts_a_drill(site: Site) -> None:
+def test_a_schedule_starts_a_drill(lasting_site: Site) -> None:
     """prefect.yaml's weekly drill is a real cron schedule of a real deployment."""
-    where = f"{site.stack.prefect}/api/deployments/{_deployment(site, 'drill')['id']}/schedules"
+    where = f"{lasting_site.stack.prefect}/api/deployments/{_deployment(lasting_site, 'drill')['id']}/schedules"
     slots = {"schedule": {"cron": "0 10 * * 2", "timezone": "UTC"}, "active": True}
 
     made = httpx.post(where, json=[slots], trust_env=False)
 
     assert made.status_code == 201
+    httpx.delete(f"{where}/{made.json()[0]['id']}", trust_env=False).raise_for_status()

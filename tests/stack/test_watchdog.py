@@ -4,9 +4,16 @@ import os
 import signal
 
 import httpx
+import pytest
 
 from crisis.drill.people import answer_page
 from tests.stack.conftest import Site
+
+
+@pytest.fixture
+def embedded(request: pytest.FixtureRequest) -> bool:
+    """One of these kills Prefect with all the rest."""
+    return request.function is test_a_fresh_stack_goes_on_where_the_killed_one_was
 
 
 def _driver(site: Site) -> int:

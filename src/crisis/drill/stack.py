@@ -29,7 +29,8 @@ class Stack:
         self.home, self.project = home, project
         self.port, self.prefect_port = _free_port(), _free_port()
         self.receiver = f"http://127.0.0.1:{self.port}"
-        self.prefect = f"http://127.0.0.1:{self.prefect_port}"
+        outside = environment.get("PREFECT_API_URL")
+        self.prefect = outside.removesuffix("/api") if outside else f"http://127.0.0.1:{self.prefect_port}"
         host = host_environment().items()
         self._environment = {
             # Another stack's journal, address or Prefect must not become ours.

@@ -27,6 +27,7 @@ from crisis.engine.playbook import PLAYBOOKS, adopted_lease, adopted_protocol, r
 from crisis.errors import CrisisError, ProtocolError
 from crisis.journal.lease import Lease, Leases
 from crisis.journal.store import Journal
+from crisis.logs import set_up_logs
 from crisis.settings import Settings
 
 __all__ = ["Order", "drive", "load_flow", "register"]
@@ -61,6 +62,8 @@ class Order:
 def drive(orders: Connection) -> None:
     """Wait for an order, ready to go, and drive that run; ends when the flow does, or with the parent."""
     _die_with_parent()
+    settings = Settings()
+    set_up_logs(settings.log, settings.log_level)
     with get_client(sync_client=True) as client:
         with suppress(httpx.HTTPError):
             client.hello()  # the connection is open before it is needed

@@ -82,9 +82,9 @@ class Responder:
         self.heard: Callable[[], object] = lambda: None
         """Called whenever the Prefect API has answered."""
 
-    def warm(self) -> None:
-        """Start the fork server and let it import everything a run needs."""
-        own = ["prefect.main", "prefect.flow_engine", "crisis.engine.child"]
+    def warm(self, *also: str) -> None:
+        """Start the fork server and let it import everything a run needs; `also` what others fork from it."""
+        own = ["prefect.main", "prefect.flow_engine", "crisis.engine.child", *also]
         self._context.set_forkserver_preload(own + sorted({one.module for one in self.deployments}))
         first = self._context.Process(target=int)
         first.start()

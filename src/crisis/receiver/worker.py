@@ -9,7 +9,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from multiprocessing.connection import Connection
-from multiprocessing.context import SpawnProcess
+from multiprocessing.context import ForkServerProcess
 from typing import TYPE_CHECKING, Any
 from typing import Protocol as Shape
 
@@ -92,7 +92,7 @@ class Worker:
 
     def __init__(self, context: Context) -> None:
         self.context = context
-        self._process: SpawnProcess | None = None
+        self._process: ForkServerProcess | None = None
         self._line: _Line | None = None
 
     async def turn(self, *, again: bool) -> Turn:
@@ -120,7 +120,7 @@ class Worker:
         self._line = self._process = None
 
     def _start(self) -> _Line:
-        context = multiprocessing.get_context("spawn")
+        context = multiprocessing.get_context("forkserver")  # the responder's, where there is one: all is imported
         ours, theirs = context.Pipe()
         self._process = context.Process(
             target=_serve, args=(theirs, self.context.protocol, self.context.settings), name="worker", daemon=True
