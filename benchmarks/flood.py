@@ -101,7 +101,7 @@ def main() -> int:
     parser.add_argument("--home", type=Path, default=Path(), help=argparse.SUPPRESS)
     parser.add_argument("--loop", default="", help="asyncio or uvloop (install it first), for comparison")
     parser.add_argument("--http", default="", help="h11 or httptools, for comparison; by default as it is served")
-    parser.add_argument("--clerk", action="store_true", help="work the inbox off meanwhile, as crisis up does")
+    parser.add_argument("--alone", action="store_true", help="only take alerts in, without judging them meanwhile")
     asked = parser.parse_args()
     if asked.serve:
         return _serve(asked)
@@ -145,7 +145,7 @@ def _site(kind: str, token: str, asked: argparse.Namespace) -> Iterator[Site]:
     """Serve in a process of its own; it ends with this."""
     with tempfile.TemporaryDirectory(prefix="crisis-bench-") as home:
         words = ["--serve", kind, "--home", home, f"--loop={asked.loop}", f"--http={asked.http}"]
-        words += ["--clerk"] if asked.clerk else []
+        words += ["--alone"] if asked.alone else []
         process = subprocess.Popen(
             command("benchmarks.flood", *words),
             cwd=PROJECT,
@@ -178,7 +178,7 @@ async def _serving(asked: argparse.Namespace) -> None:
     server = server_for(context, **({"http": asked.http} if asked.http else {}))
     if asked.serve == "plain":
         server.config.app = _plain()
-    work = asyncio.create_task(_work_off(context, woken)) if asked.clerk and asked.serve == "ours" else None
+    work = asyncio.create_task(_work_off(context, woken)) if asked.serve == "ours" and not asked.alone else None
     serving = asyncio.create_task(server.serve())
     while not server.started:  # noqa: ASYNC110 - uvicorn has no event to wait for
         await asyncio.sleep(0.01)

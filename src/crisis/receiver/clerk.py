@@ -24,6 +24,9 @@ _LOG = logging.getLogger("crisis.inbox")
 _ROUND = 1.0
 """Seconds after which the inbox is looked at without a word from the receiver: a crash may have left something."""
 
+_REST = 0.5
+"""Seconds of rest between two batches, at most."""
+
 _AGAIN = 5.0
 """Seconds between two looks at what is held, and at whether a storm is over."""
 
@@ -48,14 +51,20 @@ class Clerk:
                 with suppress(TimeoutError):
                     await asyncio.wait_for(woken.wait(), timeout=_ROUND)
                 woken.clear()
-                await self._try(self.turn())
+                await self._try(self.turn(woken))
         finally:
             self.worker.close()
 
-    async def turn(self) -> None:
-        """Judge everything that is new, and what is due; start what is wanted. JournalError when the store is away."""
+    async def turn(self, woken: asyncio.Event | None = None) -> None:
+        """
+        Judge everything that is new, and what is due; start what is wanted. JournalError when the store is away.
+
+        While more keeps coming, as `woken` says, it rests between batches: whoever sends an alert waits for an answer,
+        and for the same processors and the same store. Being nice instead would leave the store locked for longer.
+        """
         judged = 1
         while judged:
+            began = time.monotonic()
             again = time.monotonic() >= self._again_at  # in a flood as well
             if again:
                 self._again_at = time.monotonic() + _AGAIN
@@ -70,6 +79,9 @@ class Clerk:
             # The first runs wait for no flood to end; with nothing new, here are those that Prefect could not take.
             await self._start_wanted()
             judged = turn.judged
+            if judged and woken is not None and woken.is_set():
+                woken.clear()
+                await asyncio.sleep(min(time.monotonic() - began, _REST))
 
     def _keep_house(self) -> None:
         now = utc_now()

@@ -3,7 +3,6 @@
 import asyncio
 import logging
 import multiprocessing
-import os
 import signal
 from contextlib import suppress
 from dataclasses import dataclass
@@ -26,9 +25,6 @@ from crisis.settings import Settings
 __all__ = ["Here", "Turn", "Worker", "Works"]
 
 _LOG = logging.getLogger("crisis.inbox")
-_STEP_BACK = 5
-"""How much nicer it is than the receiver: whoever sends an alert is waiting, and the inbox is patient."""
-
 _BATCH = 100
 """Deliveries in one transaction: while it lasts nobody else can write, and those who send alerts wait."""
 
@@ -145,7 +141,6 @@ async def _received(line: _Line) -> Turn:
 def _serve(line: _Line, protocol: Protocol, settings: Settings) -> None:
     """Judge whenever we are told to, until the receiver hangs up or is gone."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # meant for the receiver, which then hangs up
-    os.nice(_STEP_BACK)
     set_up_logs(settings.log, settings.log_level)
     journal = Journal.open(settings.journal)
     context = Context(journal, Inbox(journal.database), protocol, settings, lambda: None, "")
