@@ -165,6 +165,33 @@ def test_made_up_certificates_are_not_fetched_without_end(cloud: Cloud) -> None:
     assert (answers.count(None), answers.count("later"), len(cloud.asked)) == (20, 20, 20)
 
 
+def test_made_up_certificates_do_not_push_out_the_one_in_use(cloud: Cloud) -> None:
+    """Whoever knows a topic could else keep its alarms away: each would need a fetch that strangers have used up."""
+    now = [0.0]
+    certificates = Certificates(cloud, lambda: now[0])
+    assert certificates.key(HOST, PEM) is not None
+    cloud.refuses = True
+    for number in range(200):
+        now[0] += 3.1
+        assert certificates.key(HOST, f"/{number}") is None
+
+    assert certificates.key(HOST, PEM) is not None
+
+
+def test_certificate_that_was_refused_once_is_asked_for_again(cloud: Cloud) -> None:
+    """A proxy that says 403 for a moment does not lock AWS out until we are started again."""
+    now = [0.0]
+    certificates = Certificates(cloud, lambda: now[0])
+    cloud.refuses = True
+    assert certificates.key(HOST, PEM) is None
+    cloud.refuses = False
+    assert certificates.key(HOST, PEM) is None
+    now[0] = 61.0
+
+    assert certificates.key(HOST, PEM) is not None
+    assert len(cloud.asked) == 2
+
+
 def test_handshake_is_done_from_the_inbox(receive: Receive, cloud: Cloud) -> None:
     """The confirmation is asked of the topic's own region, not of the address that was sent, after the answer."""
     browser = receive("aws-sns")
