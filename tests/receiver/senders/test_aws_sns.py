@@ -62,6 +62,25 @@ def test_same_message_is_one_delivery(receive: Receive, cloud: Cloud) -> None:
     assert len(delivered(browser.context)) == 1
 
 
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"MessageId": "m1\nSubject\ns", "Subject": None},
+        {"MessageId": None, "Message": f"{NOTICE['Message']}\nMessageId\nm1"},
+    ],
+)
+def test_fields_that_are_moved_into_others_are_refused(
+    change: dict[str, str | None], receive: Receive, cloud: Cloud
+) -> None:
+    """The signature stays the same, and what was captured would be a new delivery under another name."""
+    browser, raw = receive("aws-sns"), cloud.sign({**NOTICE, "Subject": "s"})
+    body = {**json.loads(raw), **change}
+    moved = json.dumps({name: value for name, value in body.items() if value is not None}).encode()
+
+    assert [post(browser, raw), post(browser, moved)] == [202, 401]
+    assert len(delivered(browser.context)) == 1
+
+
 @pytest.mark.parametrize("name", ["Message", "MessageId", "TopicArn", "Timestamp", "Type", "Subject", "Signature"])
 def test_tampered_message_is_refused(name: str, receive: Receive, cloud: Cloud) -> None:
     """Every signed field changed by one character is answered 401."""
