@@ -241,6 +241,15 @@ def test_an_alert_without_a_start_resolves_all_the_same(context: Context, journa
     assert new.incident != start.incident
 
 
+def test_what_fires_and_resolves_in_one_delivery_is_over(context: Context, journal: Journal) -> None:
+    """A batch of events may tell both: what is over does not keep the last look at health from being taken."""
+    (start,) = handle(context, put(context, delivery(alert(), alert("resolved"), alert(fingerprint="other"))))
+    end(journal, start.incident, HANDED_OVER)
+    (check,) = handle(context, put(context, delivery(alert("resolved", fingerprint="other")), "d2"))
+
+    assert (check.playbook, check.incident) == (CHECK_HEALTH, start.incident)
+
+
 def test_an_echo_without_a_start_joins_once_it_has_resolved(context: Context, journal: Journal) -> None:
     """It is told from a new outage by its resolution alone."""
     timeless = {name: value for name, value in alert().items() if name != "startsAt"}

@@ -83,8 +83,6 @@ class Judging:
         self.seen |= outcome.seen
         self.kept |= outcome.seen
         self.starts += outcome.starts
-        for one in outcome.seen.values():
-            self.by_source.setdefault(one.source, {})[one.alert] = None
 
     def take_with_care(self, delivery: Delivery, reading: Reading, waits: str) -> None:
         """Judge one delivery; what breaks on the way takes back what it alone has written."""
@@ -159,6 +157,8 @@ class Judging:
             into = self._start(news, wish, verdict, self._count(news), outcome)
         at = write_time(self.now)
         name = news.delivery.delivery
+        # At once: the same delivery may go on to say that it is over.
+        self.by_source.setdefault(news.source, {})[news.key] = None
         outcome.seen[news.key] = Sighting(news.key, news.source, news.began, into, name, at, held=holder)
 
     def _count(self, news: _News) -> int:
