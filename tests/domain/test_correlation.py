@@ -141,6 +141,13 @@ def test_what_begins_around_the_end_may_be_an_echo(minutes: float, held: bool) -
         assert (verdict.incident, verdict.until) == ("INC-old", ago(minutes) + timedelta(minutes=6))
 
 
+def test_a_breach_is_no_echo_of_the_last_one() -> None:
+    """Nothing of ours looks like a burglar, and six minutes are long; held, it is over once its alarm comes to rest."""
+    breach = replace(WISH, playbook="security-breach")
+
+    assert say(over(0.5, RECOVERED, playbook="security-breach"), wish=breach) == breach
+
+
 def test_a_playbook_that_started_too_often_is_handed_to_people() -> None:
     """The fourth within the hour; older ones and other services do not count."""
     three = [over(at, RECOVERED, incident=f"INC-{at}", opened_at=ago(at + 1)) for at in (55, 35, 15)]

@@ -1,9 +1,13 @@
 """Inbox: what was answered 202 is kept, once, in order, until it is settled."""
 
+import tracemalloc
+from datetime import timedelta
+
 import pytest
 from sqlalchemy import update
 
-from crisis.journal.inbox import Inbox
+from crisis.domain.clock import utc_now
+from crisis.journal.inbox import HELD, OPENED, Inbox, Settled
 from crisis.journal.schema import INBOX
 from crisis.journal.store import Journal
 
@@ -87,3 +91,22 @@ def test_damaged_headers_are_none(inbox: Inbox, text: str) -> None:
         connection.execute(update(INBOX).values(headers=text))
 
     assert [dict(one.headers) for one in inbox.new()] == [{}]
+
+
+def test_long_bodies_are_not_all_in_memory_at_once(inbox: Inbox) -> None:
+    """Neither what is looked at again, nor what waits for Prefect, nor what came in before a start."""
+    for number in range(20):
+        inbox.put(f"d{number:02}", "alertmanager", b"x" * 1_000_000)
+    now, names = utc_now(), [f"d{number:02}" for number in range(20)]
+    inbox.settle_all(Settled(name, HELD, "so", again=now) for name in names)
+    assert [one.delivery for one in inbox.due(now)] == names[:8]
+    assert [one.delivery for one in inbox.due(now, size=10)] == names[:1]
+    inbox.settle_all(Settled(name, OPENED, "so", starts="[]") for name in names)
+    assert [(one.delivery, one.raw) for one in inbox.starting()] == [(name, b"") for name in names]
+
+    tracemalloc.start()
+    lengths = [len(one.raw) for one in inbox.since(now - timedelta(hours=1), 15)]
+    _, most = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert lengths == [1_000_000] * 15
+    assert most < 8_000_000

@@ -105,6 +105,26 @@ def test_a_run_that_prefect_chokes_on_holds_up_no_other(context: Context, prefec
     assert len(prefect_stub.asked) == 2
 
 
+def test_runs_that_prefect_chokes_on_hold_up_no_other(context: Context, prefect_stub: Prefect) -> None:
+    """However many they are, and also where they are wanted by one delivery with others."""
+    wishes = [replace(WISH, incident=f"INC-{number}") for number in range(6)]
+    for number in range(5):
+        put(context, delivery(), f"d{number}")
+        wanted = [one.as_json() for one in wishes[number : number + 1 + number // 4]]
+        context.inbox.settle_all([Settled(f"d{number}", "opened", "so", starts=json.dumps(wanted))])
+    prefect_stub.chokes = ("INC-0", "INC-1", "INC-2", "INC-4")
+    clerk = Clerk(context, prefect_stub.start)
+
+    async def work() -> None:
+        for _ in range(3):
+            await clerk.turn()
+            await asyncio.sleep(1.1)  # as long as the clerk takes Prefect to be away
+
+    asyncio.run(work())
+
+    assert prefect_stub.runs == {wishes[3].key, wishes[5].key}
+
+
 class Dying:
     """A worker whose process dies in every turn."""
 

@@ -17,6 +17,7 @@ from crisis.journal.inbox import Delivery
 from crisis.receiver.context import Context
 from crisis.receiver.health import Readiness
 from tests.receiver.conftest import Browser, damage, served
+from tests.receiver.test_metrics import label, scrape
 
 
 def ready(browser: Browser) -> tuple[int, str, dict[str, Any]]:
@@ -91,6 +92,18 @@ def test_delivery_that_lies_about(browser: Browser, context: Context, age: float
     assert checks["inbox:oldest-new"]["status"] == word
     assert age <= checks["inbox:oldest-new"]["observedValue"] < age + 20
     assert checks["inbox:oldest-new"]["observedUnit"] == "s"
+
+
+def test_delivery_whose_time_is_damaged_is_a_warning(browser: Browser, context: Context) -> None:
+    """One row that somebody changed makes neither this answer nor a scrape an error."""
+    context.inbox.put("d1", "alertmanager", b"{}")
+    with context.journal.database.writing() as connection:
+        connection.exec_driver_sql("UPDATE inbox SET received = 'soon'")
+    status, said, checks = ready(browser)
+
+    assert (status, said) == (200, "warn")
+    assert "damaged" in checks["inbox:oldest-new"]["output"]
+    assert scrape(context)[label("crisis_inbox", state="new")] == 1
 
 
 def test_one_look_serves_all_who_ask(context: Context) -> None:

@@ -2,11 +2,11 @@
 
 import asyncio
 import base64
-import hashlib
 import logging
 import sqlite3
 from collections.abc import AsyncIterator
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -17,9 +17,13 @@ from starlette.requests import Request
 from starlette.types import ASGIApp, Message
 
 from crisis.domain.alerting import AlertSender, Basic
+from crisis.domain.clock import utc_now
+from crisis.domain.incident import RECOVERED
+from crisis.domain.start import HAND_OVER
 from crisis.receiver.app import create_app
 from crisis.receiver.body import BadBodyError, read_body
 from crisis.receiver.context import Context
+from crisis.receiver.dispatch import handle_all
 from crisis.receiver.intake import BODY_LIMIT
 from tests.receiver.conftest import CAPTURED, TOKEN, Browser, Wakes, delivered, served
 from tests.receiver.payloads import alert, delivery
@@ -33,8 +37,7 @@ def test_proved_delivery_is_kept_and_answered_at_once(browser: Browser, context:
     answer = browser.alert(raw)
 
     assert answer.status_code == 202
-    assert answer.json() == {"delivery": hashlib.sha256(b"alertmanager" + raw).hexdigest()}
-    assert [raw] == [kept.raw for kept in delivered(context)]
+    assert [(answer.json()["delivery"], raw)] == [(kept.delivery, kept.raw) for kept in delivered(context)]
     assert wakes.times == 1
 
 
@@ -44,6 +47,34 @@ def test_duplicate_is_accepted_and_kept_once(browser: Browser, context: Context)
 
     assert (first.status_code, second.status_code) == (202, 202)
     assert first.json() == second.json()
+    assert len(delivered(context)) == 1
+
+
+def test_repeat_of_what_fires_on_is_heard(browser: Browser, context: Context, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Alertmanager repeats the same bytes hours later: our proof and its alert disagree, and people must hear of it."""
+    browser.alert(delivery())
+    (start,) = handle_all(context, context.inbox.new())
+    body = {"run": "r", "playbook": "bad-deploy", "outcome": RECOVERED, "says": "so"}
+    context.journal.append(start.incident, "ended", "responder", body)
+    later = utc_now() + timedelta(hours=4)
+    for module in ("intake", "judging"):
+        monkeypatch.setattr(f"crisis.receiver.{module}.utc_now", lambda: later)
+    browser.alert(delivery())
+    (told,) = handle_all(context, context.inbox.new())
+
+    assert told.playbook == HAND_OVER
+    assert told.summary.startswith("still fires 4 h")
+
+
+def test_repeat_of_what_is_over_is_one_delivery(
+    browser: Browser, context: Context, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It says nothing new, however late."""
+    browser.alert(delivery(alert("resolved")))
+    later = utc_now() + timedelta(hours=4)
+    monkeypatch.setattr("crisis.receiver.intake.utc_now", lambda: later)
+    browser.alert(delivery(alert("resolved")))
+
     assert len(delivered(context)) == 1
 
 

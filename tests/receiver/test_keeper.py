@@ -105,6 +105,27 @@ def test_store_that_fails_loses_the_whole_batch_by_name(store: Store, caplog: py
     assert "they could not be kept: journal sqlite" in caplog.text
 
 
+def test_store_that_hangs_is_told_in_time(store: Store, caplog: pytest.LogCaptureFixture) -> None:
+    """Who sends is told to come again, and nothing of it takes room; what comes once it answers is kept."""
+
+    async def hand_over() -> list[BaseException | None]:
+        keeper = Keeper(store.put, patience=0.2)
+        first = asyncio.create_task(keeper.keep(a_delivery("first")))
+        await _begun(store)
+        others = [keeper.keep(a_delivery(f"d{n}")) for n in range(20)]
+        lost = await asyncio.gather(first, *others, return_exceptions=True)
+        assert keeper.waiting == 0
+        store.open.set()
+        await keeper.keep(a_delivery("later"))
+        return lost
+
+    lost = asyncio.run(hand_over())
+
+    assert [type(one) for one in lost] == [LostError] * 21
+    assert store.kept() == {"first", "later"}
+    assert "the store did not answer within 0.2 s" in caplog.text
+
+
 def test_fault_of_ours_leaves_nobody_waiting(caplog: pytest.LogCaptureFixture) -> None:
     """An error that nobody foresaw is no reason to wait for ever, and what it says stays out of the log."""
 

@@ -76,6 +76,53 @@ def test_head_without_end_is_cut_off(port: int, head: bytes) -> None:
         assert client.get("/healthz").status_code == 200
 
 
+@pytest.mark.parametrize("sender", ["alertmanager", "nobody"])
+@pytest.mark.parametrize(
+    ("last", "more"),
+    [(b"0\r\n", b"A: b\r\n" * 100_000), (b"0\r\nA: ", b"a" * 600_000), (b"1;a=", b"a" * 600_000)],
+    ids=["trailers", "trailer", "extension"],
+)
+def test_end_without_end_is_cut_off(port: int, context: Context, sender: str, last: bytes, more: bytes) -> None:
+    """Nor with one whose body is followed by headers for ever, whether or not it was answered before."""
+    head = f"POST /alerts/{sender} HTTP/1.1\r\nAuthorization: Bearer {TOKEN}\r\nTransfer-Encoding: chunked\r\n\r\n"
+    body = delivery()
+    chunk = b"%x\r\n%s\r\n" % (len(body), body)
+
+    began = time.monotonic()
+    assert b" 202 " not in say(port, head.encode() + chunk + last, more)
+    assert time.monotonic() < began + BoundedProtocol.head_patience
+    assert context.inbox.count()["new"] == 0
+
+
+def test_trailer_is_no_header(port: int) -> None:
+    """What follows a body proves nobody, also where it comes in one piece with the head."""
+    head = b"POST /alerts/alertmanager HTTP/1.1\r\nConnection: close\r\nTransfer-Encoding: chunked\r\n\r\n"
+    proof = f"0\r\nAuthorization: Bearer {TOKEN}\r\n\r\n".encode()
+
+    assert say(port, head + b"2\r\n{}\r\n" + proof).startswith(b"HTTP/1.1 401")
+
+
+def test_rest_of_an_answered_request_is_waited_for_a_while(port: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who was refused before the end of a body, and lets the rest of it drip, does not hold a connection for ever."""
+    monkeypatch.setattr(BoundedProtocol, "head_patience", 0.5)
+    with socket.create_connection(("127.0.0.1", port), timeout=30) as connection:
+        connection.sendall(b"POST /alerts/nobody HTTP/1.1\r\nContent-Length: 100000\r\n\r\n")
+        assert connection.recv(65536).startswith(b"HTTP/1.1 401")
+        assert not drips(connection, 20)
+
+
+def drips(connection: socket.socket, seconds: float) -> bool:
+    """Send byte after byte; return whether the server still takes them after so long."""
+    until = time.monotonic() + seconds
+    try:
+        while time.monotonic() < until:
+            connection.sendall(b"a")
+            time.sleep(0.05)
+    except ConnectionError:
+        return False
+    return True
+
+
 def test_head_of_usual_length_is_no_trouble(port: int) -> None:
     """Thirty thousand bytes of headers, in pieces, are read; so is a body that is longer than any head may be."""
     head = b"".join(b"X-%d: %s\r\n" % (n, b"a" * 1000) for n in range(30))

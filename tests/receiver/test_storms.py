@@ -16,6 +16,7 @@ from crisis.journal.inbox import Delivery
 from crisis.journal.store import Journal
 from crisis.receiver.context import Context
 from crisis.receiver.dispatch import calm_down, handle, handle_all, recall_storm
+from crisis.receiver.replaying import replay
 from tests.receiver.payloads import alert, delivery
 from tests.receiver.test_dispatch import again, kinds, put, state
 
@@ -239,6 +240,29 @@ def test_an_alert_without_a_start_resolves_all_the_same(context: Context, journa
     context.inbox.put_all([Delivery("d3", "alertmanager", write_time(moment), delivery(timeless))])
     (new,) = handle(context, context.inbox.latest(1)[0])
     assert new.incident != start.incident
+
+
+def test_what_fires_and_resolves_in_one_delivery_is_over(context: Context, journal: Journal) -> None:
+    """A batch of events may tell both: what is over does not keep the last look at health from being taken."""
+    (start,) = handle(context, put(context, delivery(alert(), alert("resolved"), alert(fingerprint="other"))))
+    end(journal, start.incident, HANDED_OVER)
+    (check,) = handle(context, put(context, delivery(alert("resolved", fingerprint="other")), "d2"))
+
+    assert (check.playbook, check.incident) == (CHECK_HEALTH, start.incident)
+
+
+def test_a_replay_of_an_old_end_ends_nothing_that_began_since(context: Context, journal: Journal) -> None:
+    """Some senders do not say of an end what it is the end of: the copy speaks of what fired when it first came."""
+    over = {name: value for name, value in alert("resolved").items() if name != "startsAt"}
+    (start,) = handle(context, put(context, delivery()))
+    handle(context, put(context, delivery(over), "d2"))
+    handle(context, put(context, delivery({**alert(), "startsAt": write_time(utc_now())}), "d3"))
+    end(journal, start.incident, HANDED_OVER)
+    first = next(one for one in context.inbox.latest() if one.delivery == "d2")
+    name = replay(journal, first, "grace")
+
+    assert handle(context, next(one for one in context.inbox.latest() if one.delivery == name)) == []
+    assert context.sightings.firing(start.incident) == 1
 
 
 def test_an_echo_without_a_start_joins_once_it_has_resolved(context: Context, journal: Journal) -> None:

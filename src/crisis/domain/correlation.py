@@ -155,7 +155,7 @@ def judge(
     In this order: planned work holds it; an open incident of its cause or service takes it in; a storm takes it in; an
     incident that has just recovered may explain it, and holds it; a service that cools down, or a playbook that has
     started too often, is handed to people; else its playbook starts. One that stands apart goes past planned work,
-    storms and cool-downs.
+    storms, echoes and cool-downs: an attacker who comes again is none of our own maintenance page.
     """
     known = list(cases)
     apart = wish.playbook in intake.apart
@@ -169,7 +169,7 @@ def judge(
     if storm is not None and not apart:
         return Join(storm, "a storm of alerts is on: no remedy starts", why_call(wish, storm, intake, received))
     alike = [case for case in known if (case.service, case.playbook) == (wish.service, wish.playbook)]
-    over = _echoed(alike, starts_at, received)
+    over = None if apart else _echoed(alike, starts_at, received)
     if over is not None and over.ended_at is not None and now <= over.ended_at + PATIENCE:
         return Held(over.ended_at + PATIENCE, f"may be an echo of {over.incident}", over.incident)
     too_much = _cooling(wish, known, intake, now) or _flapping(alike, wish, intake, now)

@@ -1,7 +1,7 @@
 """Inbox: what was answered 202 stays here until it has started something, or it is said why not."""
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import accumulate
@@ -30,6 +30,9 @@ STARTED, JOINED, IGNORED = "started", "joined", "ignored"
 
 STATES = (NEW, HELD, OPENED, STARTED, JOINED, IGNORED)
 """Every state; the last three are final."""
+
+_SIZE = 8_000_000
+"""Bytes of bodies that are read at once; one alone may be longer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,30 +82,23 @@ class Inbox:
             # Not rowcount: psycopg does not tell it for an INSERT.
             return set(connection.execute(first, rows).scalars())
 
-    def new(self, limit: int = 200, size: int = 8_000_000) -> list[Delivery]:
+    def new(self, limit: int = 200, size: int = _SIZE) -> list[Delivery]:
         """Return the deliveries nobody has looked at yet, oldest first; one, or as many as `size` bytes hold."""
-        wanted = select(INBOX.c.delivery, func.length(INBOX.c.raw)).where(INBOX.c.state == NEW)
-        with self.database.reading() as connection:
-            sizes = list(connection.execute(wanted.order_by(INBOX.c.received).limit(limit)))
-        fitting = [
-            name for (name, _), sofar in zip(sizes, accumulate(row[1] for row in sizes), strict=True) if sofar <= size
-        ]
-        names = fitting or [row[0] for row in sizes[:1]]
-        return self._read(select(INBOX).where(INBOX.c.delivery.in_(names)).order_by(INBOX.c.received))
+        return self._some(INBOX.c.state == NEW, [INBOX.c.received], limit, size)
 
     def held(self, limit: int = 100) -> list[Delivery]:
         """Return the deliveries that are to be looked at again some time, the next one first."""
         return self._read(select(INBOX).where(INBOX.c.state == HELD).order_by(INBOX.c.again).limit(limit))
 
-    def due(self, now: datetime, limit: int = 100) -> list[Delivery]:
-        """Return the deliveries that are held, and to be looked at again by now."""
+    def due(self, now: datetime, limit: int = 100, size: int = _SIZE) -> list[Delivery]:
+        """Return the deliveries that are held, and to be looked at again by now; as many as `new` does."""
         due = and_(INBOX.c.state == HELD, INBOX.c.again <= write_time(now), INBOX.c.starts == "")
-        return self._read(select(INBOX).where(due).order_by(INBOX.c.again, INBOX.c.received).limit(limit))
+        return self._some(due, [INBOX.c.again, INBOX.c.received], limit, size)
 
     def starting(self, limit: int = 100) -> list[Delivery]:
-        """Return the deliveries whose runs are still to be started, oldest first."""
+        """Return the deliveries whose runs are still to be started, without their bodies, oldest first."""
         wanted = and_(INBOX.c.state.in_((OPENED, HELD)), INBOX.c.starts != "")
-        return self._read(select(INBOX).where(wanted).order_by(INBOX.c.received).limit(limit))
+        return self._read(select(*_BARE).where(wanted).order_by(INBOX.c.received).limit(limit))
 
     def undecided(self, names: Iterable[str]) -> set[str]:
         """Return which of these deliveries are still to be judged: another process may have been quicker."""
@@ -182,10 +178,13 @@ class Inbox:
         wanted = select(*_BARE).where(waits, INBOX.c.received == oldest).order_by(INBOX.c.delivery).limit(1)
         return next(iter(self._as_they_stand(wanted)), None)
 
-    def since(self, moment: datetime, limit: int = 2000) -> list[Delivery]:
-        """Return what was received since a moment, newest first."""
-        wanted = select(INBOX).where(INBOX.c.received >= write_time(moment))
-        return self._read(wanted.order_by(INBOX.c.received.desc()).limit(limit))
+    def since(self, moment: datetime, limit: int = 2000) -> Iterator[Delivery]:
+        """Yield the newest of what was received since a moment, oldest first, and one at a time: bodies may be long."""
+        wanted = select(INBOX.c.delivery).where(INBOX.c.received >= write_time(moment))
+        with self.database.reading() as connection:
+            names = list(connection.execute(wanted.order_by(INBOX.c.received.desc()).limit(limit)).scalars())
+        for name in reversed(names):
+            yield from self._read(select(INBOX).where(INBOX.c.delivery == name))
 
     def count(self) -> dict[str, int]:
         """Return how many deliveries there are, by state."""
@@ -216,6 +215,18 @@ class Inbox:
         gone = delete(INBOX).where(old, or_(*(INBOX.c.state == one for one in (STARTED, JOINED, IGNORED))))
         with self.database.writing() as connection:
             return len(connection.execute(gone.returning(INBOX.c.delivery)).all())
+
+    def _some(
+        self, which: ColumnElement[bool], order: list[ColumnElement[Any]], limit: int, size: int
+    ) -> list[Delivery]:
+        wanted = select(INBOX.c.delivery, func.length(INBOX.c.raw)).where(which).order_by(*order).limit(limit)
+        with self.database.reading() as connection:
+            sizes = list(connection.execute(wanted))
+        fitting = [
+            name for (name, _), sofar in zip(sizes, accumulate(row[1] for row in sizes), strict=True) if sofar <= size
+        ]
+        names = fitting or [row[0] for row in sizes[:1]]
+        return self._read(select(INBOX).where(INBOX.c.delivery.in_(names)).order_by(*order))
 
     def _read(self, wanted: Select[Any]) -> list[Delivery]:
         with self.database.reading() as connection:
@@ -264,7 +275,7 @@ def _row(delivery: Delivery) -> dict[str, Any]:
 
 def _delivery(row: Row[Any]) -> Delivery:
     values = dict(row._mapping)  # noqa: SLF001 - SQLAlchemy's public name for a row as a mapping
-    return Delivery(**{**values, "headers": _headers(values["headers"])})
+    return Delivery(**{"raw": b"", **values, "headers": _headers(values["headers"])})
 
 
 def _headers(text: str) -> dict[str, str]:

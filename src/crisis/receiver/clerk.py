@@ -43,6 +43,7 @@ class Clerk:
         self.context, self.start = context, start
         self.worker = worker or Here(context)
         self._again_at = self._forget_at = self._away_until = 0.0
+        self._failed = set[str]()
 
     async def work(self, woken: asyncio.Event) -> None:
         """Work until cancelled: woken by the receiver, and by itself each second."""
@@ -94,12 +95,15 @@ class Clerk:
     async def _start_wanted(self) -> None:
         if time.monotonic() < self._away_until:
             return
-        failed = False
-        for delivery in await asyncio.to_thread(self.context.inbox.starting):
+        failed, wanted = False, await asyncio.to_thread(self.context.inbox.starting)
+        # What failed the last time comes last: two of those in a row must not keep all others waiting for ever.
+        self._failed &= {one.delivery for one in wanted}
+        for delivery in sorted(wanted, key=lambda one: one.delivery in self._failed):
             try:
                 await self._start(delivery)
             except TransientError as error:
                 _LOG.warning("%s; what is wanted waits in the inbox", error)
+                self._failed.add(delivery.delivery)
                 self._away_until = time.monotonic() + _ROUND
                 if failed:
                     return  # two in a row: Prefect is away, and not only at odds with one of them
@@ -109,16 +113,22 @@ class Clerk:
 
     async def _start(self, delivery: Delivery) -> None:
         """Have the runs started that a delivery wants. TransientError while Prefect is away: they stay wanted."""
-        says = list[str]()
+        says, trouble = list[str](), list[TransientError]()
         for wish in _wishes(delivery):
             try:
                 await self.start(wish)
                 says.append(f"{wish.playbook} for {wish.incident}")
+            except TransientError as error:
+                if trouble:
+                    raise
+                trouble.append(error)  # it may be about this run alone
             except ProtocolError as error:
                 _LOG.error("%s cannot be started for %s: %s", wish.playbook, wish.incident, error)
                 says.append(f"{wish.playbook} for {wish.incident} cannot be started: {error}")
                 await asyncio.to_thread(self._not_started, wish, error)
                 await self._tell(wish, error)
+        if trouble:
+            raise trouble[0]
         told = ", ".join(says) or "what it wanted cannot be read any more"
         await asyncio.to_thread(self.context.inbox.started, delivery.delivery, told)
 

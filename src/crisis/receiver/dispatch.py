@@ -84,7 +84,7 @@ def calm_down(context: Context) -> None:
 def recall_storm(context: Context) -> None:
     """Count again what came in the last moments, after a start: a storm does not end because we were away."""
     rule = context.protocol.intake.storm
-    for delivery in reversed(context.inbox.since(utc_now() - max(rule.per, rule.calm), _RECALLED)):
+    for delivery in context.inbox.since(utc_now() - max(rule.per, rule.calm), _RECALLED):
         with suppress(*BROKEN, TransientError):
             alerts = read(context.protocol, delivery.sender, delivery.raw, delivery.headers).alerts
             sources = [source_key(delivery.sender, fingerprint_of(alert)) for alert in alerts]

@@ -157,6 +157,10 @@ def _store(status: str, output: str = "", value: float | None = None) -> Check:
 
 
 def _oldest(received: str | None) -> Check:
-    age = max(0.0, (utc_now() - parse_time(received)).total_seconds()) if received else 0.0
+    try:
+        age = max(0.0, (utc_now() - parse_time(received)).total_seconds()) if received else 0.0
+    except ValueError:
+        damaged = "the time of a delivery is damaged; see its page in the inbox"
+        return Check("inbox:oldest-new", "component", WARN, damaged)
     late = "deliveries lie in the inbox and nobody looks at them" if age > _OLD else ""
     return Check("inbox:oldest-new", "component", WARN if late else PASS, late, age)

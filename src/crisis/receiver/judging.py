@@ -83,8 +83,6 @@ class Judging:
         self.seen |= outcome.seen
         self.kept |= outcome.seen
         self.starts += outcome.starts
-        for one in outcome.seen.values():
-            self.by_source.setdefault(one.source, {})[one.alert] = None
 
     def take_with_care(self, delivery: Delivery, reading: Reading, waits: str) -> None:
         """Judge one delivery; what breaks on the way takes back what it alone has written."""
@@ -159,6 +157,8 @@ class Judging:
             into = self._start(news, wish, verdict, self._count(news), outcome)
         at = write_time(self.now)
         name = news.delivery.delivery
+        # At once: the same delivery may go on to say that it is over.
+        self.by_source.setdefault(news.source, {})[news.key] = None
         outcome.seen[news.key] = Sighting(news.key, news.source, news.began, into, name, at, held=holder)
 
     def _count(self, news: _News) -> int:
@@ -260,6 +260,8 @@ class Judging:
         """Note that a sender sees no problem any more. It closes nothing; the last one starts our own look."""
         known = [outcome.seen.get(name) or self.seen.get(name) for name in self.by_source.get(news.source, ())]
         mine = [one for one in known if one and one.firing and (not news.began or one.began in ("", news.began))]
+        if original_of(news.delivery):
+            mine = [one for one in mine if self._is_as_old(one, original_of(news.delivery))]
         for one in mine:
             outcome.seen[one.alert] = replace(one, resolved=write_time(self.now))
         incidents = list(dict.fromkeys(one.incident for one in mine if one.incident))
@@ -274,6 +276,11 @@ class Judging:
         if not incidents:
             because = "and its incident has not been opened: it was held" if mine else "and no incident is open for it"
             outcome.ignored.append(f"the alert {name_of(news.alert)} is resolved, {because}")
+
+    def _is_as_old(self, seen: Sighting, original: str) -> bool:
+        """Say whether a firing was there when a delivery came: what was over then says nothing of what began since."""
+        told = self.context.inbox.get(original, body=False)
+        return told is not None and (seen.began or seen.seen) <= told.received
 
     def _check(self, incident: str, delivery: str) -> Start | None:
         """Return our own look at health, once the last alert of an incident that nobody drives has resolved."""

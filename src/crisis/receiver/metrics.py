@@ -1,6 +1,7 @@
 """Metrics: what Prometheus may know of us. Names of ours alone become labels: a stranger cannot make up new ones."""
 
 import hmac
+import math
 import threading
 import time
 from collections import Counter as Tally
@@ -188,7 +189,10 @@ class _Kept(Collector):
         states = GaugeMetricFamily("crisis_inbox", "Deliveries in the inbox, by state", labels=["state"])
         for state, number in inbox.count().items():
             states.add_metric([state], number)
-        age = max(0.0, (utc_now() - parse_time(oldest)).total_seconds()) if oldest else 0.0
+        try:
+            age = max(0.0, (utc_now() - parse_time(oldest)).total_seconds()) if oldest else 0.0
+        except ValueError:
+            age = math.nan  # damaged in the store: what else is known is worth a scrape
         yield states
         yield GaugeMetricFamily("crisis_inbox_oldest_new_seconds", "Age of the oldest delivery not looked at yet", age)
 

@@ -14,16 +14,18 @@ __all__ = ["BoundedProtocol", "server_for"]
 
 class BoundedProtocol(HttpToolsProtocol):
     """
-    HTTP as httptools reads it, a quarter cheaper than h11, and with a bound on the head of a request.
+    HTTP as httptools reads it, a quarter cheaper than h11, and with bounds on the head of a request and on its end.
 
-    httptools takes any number of bytes for a header, and uvicorn waits for them for ever.
+    httptools takes any number of bytes for a header, also behind a body, and uvicorn waits for them for ever.
     """
 
     head_limit = 64 * 1024
     head_patience = 15.0
 
     _in_head = True
-    _head = 0
+    _in_message = False
+    _moved = False
+    _nowhere = 0
     _timer: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
@@ -37,26 +39,51 @@ class BoundedProtocol(HttpToolsProtocol):
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
-        """Read on; hang up on a head that is too long."""
-        before = self._in_head
+        """Read on; hang up on a head, a size of a chunk or a trailer that is too long."""
+        self._moved = False
         super().data_received(data)
-        # The piece in which a head begins is not counted: the rest of it may be the body of the request before.
-        if before and self._in_head:
-            self._head += len(data)
-            if self._head > self.head_limit and not self.transport.is_closing():
+        # A piece in which something begins, ends or is body is not counted: which part of it was, is not told.
+        self._nowhere = 0 if self._moved else self._nowhere + len(data)
+        if self._nowhere > self.head_limit and not self.transport.is_closing():
+            if self._in_head:
                 self.send_400_response("The head of the request is too long.")
+            else:
+                self.transport.close()  # its answer is on the way, or was given
 
     def on_message_begin(self) -> None:
         """Count from here."""
         super().on_message_begin()
-        self._in_head, self._head = True, 0
+        self._in_head = self._in_message = self._moved = True
         self._wait()
 
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """Take what stands in a head; a trailer is nothing that anybody here wants."""
+        if self._in_head:
+            super().on_header(name, value)
+
     def on_headers_complete(self) -> None:
-        """Count no more."""
-        self._in_head = False
+        """Wait no more: whoever reads the body knows for how long."""
+        self._in_head, self._moved = False, True
         self._wait_no_more()
         super().on_headers_complete()
+
+    def on_body(self, body: bytes) -> None:
+        """Count from here."""
+        self._moved = True
+        super().on_body(body)
+
+    def on_message_complete(self) -> None:
+        """Wait no more for the rest of a request that was answered before its end."""
+        self._in_message, self._moved = False, True
+        if self.cycle.response_complete:
+            self._wait_no_more()
+        super().on_message_complete()
+
+    def on_response_complete(self) -> None:
+        """Wait for the rest of the request, but not for ever."""
+        super().on_response_complete()
+        if self._in_message and self.cycle.response_complete and not self.transport.is_closing():
+            self._wait()
 
     def _wait(self) -> None:
         self._wait_no_more()

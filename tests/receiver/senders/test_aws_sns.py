@@ -62,6 +62,25 @@ def test_same_message_is_one_delivery(receive: Receive, cloud: Cloud) -> None:
     assert len(delivered(browser.context)) == 1
 
 
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"MessageId": "m1\nSubject\ns", "Subject": None},
+        {"MessageId": None, "Message": f"{NOTICE['Message']}\nMessageId\nm1"},
+    ],
+)
+def test_fields_that_are_moved_into_others_are_refused(
+    change: dict[str, str | None], receive: Receive, cloud: Cloud
+) -> None:
+    """The signature stays the same, and what was captured would be a new delivery under another name."""
+    browser, raw = receive("aws-sns"), cloud.sign({**NOTICE, "Subject": "s"})
+    body = {**json.loads(raw), **change}
+    moved = json.dumps({name: value for name, value in body.items() if value is not None}).encode()
+
+    assert [post(browser, raw), post(browser, moved)] == [202, 401]
+    assert len(delivered(browser.context)) == 1
+
+
 @pytest.mark.parametrize("name", ["Message", "MessageId", "TopicArn", "Timestamp", "Type", "Subject", "Signature"])
 def test_tampered_message_is_refused(name: str, receive: Receive, cloud: Cloud) -> None:
     """Every signed field changed by one character is answered 401."""
@@ -163,6 +182,33 @@ def test_made_up_certificates_are_not_fetched_without_end(cloud: Cloud) -> None:
             answers.append("later")
 
     assert (answers.count(None), answers.count("later"), len(cloud.asked)) == (20, 20, 20)
+
+
+def test_made_up_certificates_do_not_push_out_the_one_in_use(cloud: Cloud) -> None:
+    """Whoever knows a topic could else keep its alarms away: each would need a fetch that strangers have used up."""
+    now = [0.0]
+    certificates = Certificates(cloud, lambda: now[0])
+    assert certificates.key(HOST, PEM) is not None
+    cloud.refuses = True
+    for number in range(200):
+        now[0] += 3.1
+        assert certificates.key(HOST, f"/{number}") is None
+
+    assert certificates.key(HOST, PEM) is not None
+
+
+def test_certificate_that_was_refused_once_is_asked_for_again(cloud: Cloud) -> None:
+    """A proxy that says 403 for a moment does not lock AWS out until we are started again."""
+    now = [0.0]
+    certificates = Certificates(cloud, lambda: now[0])
+    cloud.refuses = True
+    assert certificates.key(HOST, PEM) is None
+    cloud.refuses = False
+    assert certificates.key(HOST, PEM) is None
+    now[0] = 61.0
+
+    assert certificates.key(HOST, PEM) is not None
+    assert len(cloud.asked) == 2
 
 
 def test_handshake_is_done_from_the_inbox(receive: Receive, cloud: Cloud) -> None:

@@ -1,5 +1,6 @@
 """How each sender proves itself: the shared vectors, rotation, stale times, replays, and what does not count."""
 
+import hmac
 import json
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -161,6 +162,20 @@ def test_grafana_without_a_time_cannot_be_made_of_one_with(context: Context) -> 
     browser.context.__dict__["protocol"] = protocol
 
     assert post(browser, "grafana", raw, signed("grafana", raw)) in (400, 401)
+
+
+def test_grafana_repeat_with_a_time_of_its_own_is_heard(receive: Receive) -> None:
+    """The same words signed at another moment are a repeat; signed at the same one, or at none, they are a replay."""
+    browser, raw = receive("grafana"), body_of("grafana")
+    now = int(datetime.now(UTC).timestamp())
+    for stamp in (str(now), str(now - 60), str(now)):
+        mark = hmac.new(SECRET.encode(), f"{stamp}:".encode() + raw, "sha256").hexdigest()
+        headers = {"X-Grafana-Alerting-Signature": mark, "X-Grafana-Alerting-Timestamp": stamp}
+        assert post(browser, "grafana", raw, headers) == 202
+    for _ in range(2):
+        assert post(browser, "grafana", raw, signed("grafana", raw)) == 202
+
+    assert len(delivered(browser.context)) == 3
 
 
 @pytest.mark.parametrize("kind", ["github", "pagerduty", "sentry", "vercel"])

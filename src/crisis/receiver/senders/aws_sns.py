@@ -47,7 +47,7 @@ def proves(offer: Offer) -> bool:
     kind, topic = _raw(body, "Type"), _raw(body, "TopicArn")
     place = _certificate(_raw(body, "SigningCertURL"), _hosts(topic, offer.hosts))
     sent = time_of(_raw(body, "Timestamp"))
-    if kind not in _SIGNED or topic not in offer.topics or place is None or sent is None:
+    if kind not in _SIGNED or topic not in offer.topics or place is None or sent is None or _is_shifted(body, kind):
         return False
     if abs(offer.now - sent) > (offer.window or _WINDOW):
         return False
@@ -55,6 +55,17 @@ def proves(offer: Offer) -> bool:
     lines = ((name, _raw(body, name)) for name in _SIGNED[kind] if name in body.data)
     text = "".join(f"{name}\n{value}\n" for name, value in lines).encode()
     return key is not None and is_signed(key, _raw(body, "SignatureVersion"), signature, text)
+
+
+def _is_shifted(body: Fields, kind: str) -> bool:
+    """
+    Say whether a field may have taken another one in.
+
+    What is signed are names and values on lines of their own: a message id that goes on for three lines, of which the
+    second is `Subject`, would have the signature of a message with a subject, and be a new delivery each time.
+    """
+    plain = [name for name in _SIGNED[kind] if name not in ("Message", "Subject")]
+    return any(not _raw(body, name) or "\n" in _raw(body, name) for name in plain)
 
 
 def _raw(body: Fields, name: str) -> str:

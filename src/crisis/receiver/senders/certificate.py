@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature
@@ -22,7 +22,9 @@ _REST = 10.0
 _ASKED_PER_MINUTE = 20
 """More certificates than AWS has; a stranger who makes up addresses must not make us ask for each."""
 
-_KEYS = 64
+_MISSED = 60.0
+"""Seconds in which what is no certificate is not asked for again. Not for good: a proxy may have said that, not AWS."""
+
 _HASHES = {"1": SHA1, "2": SHA256}
 
 
@@ -45,27 +47,31 @@ class Aws:
 
 
 class Certificates:
-    """The public keys of certificates, each fetched once; what is no certificate is remembered as well."""
+    """The public keys of certificates, each fetched once; what is no certificate is remembered for a while as well."""
 
-    def __init__(self, aws: Aws) -> None:
-        self.aws = aws
-        self._keys: dict[tuple[str, str], RSAPublicKey | None] = {}
+    def __init__(self, aws: Aws, clock: Callable[[], float] = time.monotonic) -> None:
+        self.aws, self.clock = aws, clock
+        # Those that are there are AWS's, and few: no stranger makes us forget one.
+        self._keys: dict[tuple[str, str], RSAPublicKey] = {}
+        self._missed: dict[tuple[str, str], float] = {}
         self._asked: list[float] = []
         self._lock = threading.Lock()
 
     def key(self, host: str, path: str) -> RSAPublicKey | None:
         """Return a key, or None where no certificate is; TransientError when that cannot be told now."""
         with self._lock:
-            if (host, path) not in self._keys:
-                self._count(host)
-                if len(self._keys) >= _KEYS:
-                    # The present one comes back at its next message.
-                    self._keys.clear()
-                self._keys[host, path] = self._fetch(host, path)
-            return self._keys[host, path]
+            now, place = self.clock(), (host, path)
+            self._missed = {one: until for one, until in self._missed.items() if until > now}
+            if place not in self._keys and place not in self._missed:
+                self._count(host, now)
+                key = self._fetch(host, path)
+                if key is None:
+                    self._missed[place] = now + _MISSED
+                else:
+                    self._keys[place] = key
+            return self._keys.get(place)
 
-    def _count(self, host: str) -> None:
-        now = time.monotonic()
+    def _count(self, host: str, now: float) -> None:
         self._asked = [moment for moment in self._asked if moment > now - 60]
         if len(self._asked) >= _ASKED_PER_MINUTE:
             raise TransientError(host, vendor="aws-sns", operation="ask", saw="too many certificates asked for")

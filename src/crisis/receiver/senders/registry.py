@@ -16,7 +16,7 @@ __all__ = ["asker_of", "delivery_key", "follow_up", "kept_headers", "kind_named"
 
 _MOST_HEADERS, _HEADER = 40, 500
 _SPELL = 600
-"""Seconds in which the same words from a sender that says neither time nor number are one delivery."""
+"""Seconds in which the same words are one delivery, from a sender that does not tell its next message from its last."""
 
 
 @cache
@@ -75,14 +75,15 @@ def delivery_key(name: str, rule: AlertSender, message: Message, reading: Readin
     Name a delivery, the same at every try of its sender and at every replay.
 
     By the sender's own number where that is proved with the rest, else by its bytes. A sender that shows a secret, and
-    says neither time nor number, uses the same words for the next outage: ten minutes later they are a new delivery.
+    says neither time nor number, uses the same words for the next outage, and Alertmanager uses them each time that it
+    repeats what still fires: ten minutes later they are a new delivery.
     """
     kind = kind_named(rule.kind_as(name))
     number = kind.delivery_id(message) if kind.delivery_id else ""
     if number:
         return hashlib.sha256(f"{name} number {number}".encode("utf-8", "replace")).hexdigest()
-    timeless = any(alert.starts_at is None for alert in reading.alerts) and (kind.replayable or not rule.secret)
-    spell = str(int(now.timestamp()) // _SPELL).encode() if timeless else b""
+    alike = any(alert.starts_at is None or (kind.repeats and alert.firing) for alert in reading.alerts)
+    spell = str(int(now.timestamp()) // _SPELL).encode() if alike and (kind.replayable or not rule.secret) else b""
     return hashlib.sha256(name.encode() + message.raw + spell).hexdigest()
 
 
