@@ -14,11 +14,12 @@ from crisis.domain.incident import HANDED_OVER, RECOVERED
 from crisis.domain.start import CHECK_HEALTH, HAND_OVER, Start
 from crisis.journal.inbox import Delivery
 from crisis.journal.store import Journal
+from crisis.receiver.afterwards import Afterwards
 from crisis.receiver.context import Context
-from crisis.receiver.dispatch import calm_down, handle, handle_all, recall_storm
+from crisis.receiver.dispatch import calm_down, handle, handle_all, look_afterwards, recall_storm
 from crisis.receiver.replaying import replay
 from tests.receiver.payloads import alert, delivery
-from tests.receiver.test_dispatch import again, kinds, put, state
+from tests.receiver.test_dispatch import again, kinds, put, state, wanted
 
 
 def with_services(context: Context, *names: str, **intake: Any) -> Context:
@@ -36,9 +37,9 @@ def about(service: str, number: int = 0, status: str = "firing", **labels: str) 
     return delivery({**one, "fingerprint": f"{service}-{number}"}, groupKey=group)
 
 
-def end(journal: Journal, incident: str, outcome: str) -> None:
+def end(journal: Journal, incident: str, outcome: str, playbook: str = "bad-deploy") -> None:
     """Let the run of an incident end."""
-    body = {"run": "r", "playbook": "bad-deploy", "outcome": outcome, "says": "so"}
+    body = {"run": "r", "playbook": playbook, "outcome": outcome, "says": "so"}
     journal.append(incident, "ended", "responder", body)
 
 
@@ -216,6 +217,38 @@ def test_a_resolution_while_a_run_is_at_work_starts_nothing(context: Context, jo
 
     assert handle(context, put(context, delivery(alert("resolved")), "d2")) == []
     assert kinds(journal, start.incident) == ["opened", "level", "alert", "alert"]
+
+
+def test_a_run_that_fails_after_the_last_resolution_is_looked_at(context: Context, journal: Journal) -> None:
+    """The sender had its last word while it was at work: nobody else would ever look. Once, also after a restart."""
+    (start,) = handle(context, put(context, delivery()))
+    handle(context, put(context, delivery(alert("resolved")), "d2"))
+    afterwards = Afterwards(context)
+    look_afterwards(context, afterwards)
+    assert wanted(context, "d2") == []
+    end(journal, start.incident, "UnprovenError")
+    for one in (afterwards, afterwards, Afterwards(context)):
+        look_afterwards(context, one)
+
+    assert wanted(context, "d2") == [CHECK_HEALTH]
+    assert state(context, "d2")[0] == "opened"
+    context.inbox.started("d2", "check-health")
+    end(journal, start.incident, "UnprovenError", CHECK_HEALTH)
+    look_afterwards(context, Afterwards(context))
+    assert wanted(context, "d2") == []
+
+
+@pytest.mark.parametrize("how", ["recovered", "still firing"])
+def test_what_has_recovered_or_fires_on_is_not_looked_at(context: Context, journal: Journal, how: str) -> None:
+    """Health was proved, or the sender will say another word."""
+    (start,) = handle(context, put(context, delivery()))
+    if how == "recovered":
+        handle(context, put(context, delivery(alert("resolved")), "d2"))
+    end(journal, start.incident, RECOVERED if how == "recovered" else "UnprovenError")
+    context.inbox.started("d1", "bad-deploy")
+    look_afterwards(context, Afterwards(context))
+
+    assert [wanted(context, one.delivery) for one in context.inbox.latest() if wanted(context, one.delivery)] == []
 
 
 def test_a_resolution_after_the_recovery_starts_nothing(context: Context, journal: Journal) -> None:

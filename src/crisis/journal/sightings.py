@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Collection, Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -40,10 +40,6 @@ class Sighting:
     def firing(self) -> bool:
         """Whether nobody has said that it is over."""
         return not self.resolved
-
-    def into(self, incident: str) -> "Sighting":
-        """Return it as one of an incident."""
-        return replace(self, incident=incident)
 
 
 def source_key(sender: str, fingerprint: str) -> str:
@@ -89,13 +85,9 @@ class Sightings:
             if rows:
                 connection.execute(insert.on_conflict_do_update(index_elements=["alert"], set_=changed), rows)
 
-    def firing(self, incident: str, besides: Collection[str] = ()) -> int:
-        """Return how many alerts of an incident still fire, besides some that are known better."""
-        if not besides:
-            return self._count(incident, SIGHTINGS.c.resolved == "")
-        wanted = select(SIGHTINGS.c.alert).where(SIGHTINGS.c.incident == incident, SIGHTINGS.c.resolved == "")
-        with self.database.reading() as connection:
-            return len(set(connection.execute(wanted).scalars()) - set(besides))
+    def firing(self, incident: str) -> int:
+        """Return how many alerts of an incident still fire."""
+        return self._count(incident, SIGHTINGS.c.resolved == "")
 
     def total(self, incident: str) -> int:
         """Return how many alerts an incident has taken in."""

@@ -11,6 +11,7 @@ from crisis.domain.start import Start
 from crisis.errors import TransientError
 from crisis.journal.inbox import Delivery
 from crisis.journal.sightings import source_key
+from crisis.receiver.afterwards import Afterwards
 from crisis.receiver.context import Context
 from crisis.receiver.judging import BROKEN, DAMAGE, Judging, group_of
 from crisis.receiver.recording import once
@@ -18,7 +19,7 @@ from crisis.receiver.routing import fingerprint_of
 from crisis.receiver.senders.alert import Reading
 from crisis.receiver.senders.registry import follow_up, read
 
-__all__ = ["calm_down", "handle", "handle_all", "recall_storm"]
+__all__ = ["calm_down", "handle", "handle_all", "look_afterwards", "recall_storm"]
 
 _LOG = logging.getLogger(__name__)
 
@@ -67,6 +68,16 @@ def _judge(context: Context, readings: Sequence[_Read], take: Callable[..., None
             starts = judging.finish()
         undone.pop_all()
     return starts
+
+
+def look_afterwards(context: Context, afterwards: Afterwards) -> None:
+    """Have health checked where a run ended after its last alert had resolved."""
+    with ExitStack() as undone:
+        undone.callback(context.cases.forget)
+        with context.journal.database.together(_LOCK):
+            context.cases.look()
+            afterwards.look()
+        undone.pop_all()
 
 
 def calm_down(context: Context) -> None:

@@ -9,10 +9,11 @@ from datetime import datetime
 
 from crisis.domain.clock import parse_time, utc_now, write_time
 from crisis.domain.correlation import Held, Join, cause_of, judge, still_firing, storm_of, why_call
-from crisis.domain.start import CHECK_HEALTH, HAND_OVER, Start, incident_id
+from crisis.domain.start import HAND_OVER, Start, incident_id
 from crisis.errors import JournalError
 from crisis.journal.inbox import HELD, JOINED, NEW, OPENED, Delivery, Settled
 from crisis.journal.sightings import Sighting, alert_key, source_key
+from crisis.receiver.afterwards import health_check
 from crisis.receiver.context import Context
 from crisis.receiver.copied import original_of
 from crisis.receiver.recording import Record, alert_entry
@@ -287,9 +288,7 @@ class Judging:
         case = self.cases.get(incident)
         if case is None or case.running or case.recovered or self.context.sightings.firing(incident):
             return None
-        says = f"every alert of {incident} has resolved: is {case.service} healthy?"
-        part = f"check-{delivery[:12]}"
-        return Start(CHECK_HEALTH, case.service, says, incident, case.level, "alert", part=part)
+        return health_check(case, delivery)
 
 
 def group_of(sender: str, alert: Alert) -> str:

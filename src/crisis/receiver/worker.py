@@ -18,8 +18,9 @@ from crisis.errors import JournalError
 from crisis.journal.inbox import Inbox
 from crisis.journal.store import Journal
 from crisis.logs import set_up_logs
+from crisis.receiver.afterwards import Afterwards
 from crisis.receiver.context import Context
-from crisis.receiver.dispatch import calm_down, handle_all, recall_storm
+from crisis.receiver.dispatch import calm_down, handle_all, look_afterwards, recall_storm
 from crisis.settings import Settings
 
 __all__ = ["Here", "Turn", "Worker", "Works"]
@@ -67,6 +68,7 @@ class Here:
     def __init__(self, context: Context) -> None:
         self.context = context
         self._recalled = False
+        self._afterwards = Afterwards(context)
 
     async def turn(self, *, again: bool) -> Turn:
         """Judge; see Works."""
@@ -80,7 +82,10 @@ class Here:
         if not self._recalled:
             recall_storm(self.context)
             self._recalled = True
-        return _turn(self.context, again=again)
+        turn = _turn(self.context, again=again)
+        if again:
+            look_afterwards(self.context, self._afterwards)
+        return turn
 
 
 class Worker:
