@@ -7,7 +7,6 @@ import stat
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -33,16 +32,13 @@ def child_of(home: Path) -> int:
     return int(json.loads((home / "world.json").read_text())["pid"])
 
 
-def test_starts_within_five_seconds_and_leaves_nothing(processes: Processes) -> None:
-    """The shop answers in less than five seconds; afterwards there is no process and no file."""
-    began = time.monotonic()
+def test_starts_and_leaves_nothing(processes: Processes) -> None:
+    """The shop answers at once; afterwards there is no process and no file."""
     with World.start() as world:
-        took = time.monotonic() - began
         child = child_of(world.home)
         health = httpx.get(f"{world.shop_url}/healthz").json()
         assert processes(child)
 
-    assert took < 5
     assert health["status"] == "pass"
     assert not processes(child)
     assert not world.home.exists()
