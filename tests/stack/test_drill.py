@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -69,8 +70,8 @@ def _drilled_before(home: Path) -> None:
     incident, run = "INC-20261101-0ea11e20", {"run": "earlier", "playbook": "bad-deploy"}
     more = {"service": "shop", "summary": "checkout fails", "source": "alert:alertmanager", "requester": ""}
     journal.append(incident, "opened", "responder", {**run, **more, "drill": True})
-    done = {**run, "action": "revert_release", "target": "shop", "call": "revert_release:1", "note": "reverted"}
-    done |= {"facts": {}, "seconds": 0.1, "measure": False, "undo": "none"}
+    done: dict[str, Any] = {**run, "action": "revert_release", "target": "shop", "call": "revert_release:1"}
+    done |= {"note": "reverted", "facts": {}, "seconds": 0.1, "measure": False, "undo": "none"}
     journal.append(incident, "done", "responder", done)
     journal.append(incident, "ended", "responder", {**run, "outcome": RECOVERED, "says": "healthy"})
     journal.close()
