@@ -11,6 +11,7 @@ from typing import Any, Literal, TextIO
 
 from crisis.domain.clock import write_time
 from crisis.errors import CrisisError
+from crisis.masked_logs import MaskedRecords
 
 __all__ = ["FIELDS", "Few", "JsonLines", "Seldom", "TextLines", "set_up_logs"]
 
@@ -54,6 +55,7 @@ def set_up_logs(style: Literal["text", "json"] = "text", level: str = "info", ou
     """
     handler = logging.StreamHandler(out or sys.stderr)
     handler.setFormatter(JsonLines() if style == "json" else TextLines())
+    handler.addFilter(MaskedRecords())
     logging.basicConfig(level=logging.WARNING, handlers=[handler], force=True)
     for name in _OURS:
         logger = logging.getLogger(name)

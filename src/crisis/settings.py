@@ -10,6 +10,7 @@ from typing import Literal
 from pydantic import AwareDatetime, Field, SecretStr, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from crisis.domain.redaction import TOUCHED
 from crisis.errors import ProtocolError
 
 __all__ = ["UP_FILE", "Settings", "host_environment", "make_home", "new_token", "read_address", "read_reference"]
@@ -181,7 +182,9 @@ def read_reference(reference: str) -> SecretStr:
     readers = {"env": _from_environment, "file": _from_file, "vault": _from_vault, "block": _from_block}
     if kind not in readers:
         raise ProtocolError(reference, wanted="env:, file:, vault: or block:", saw="another kind of reference")
-    return SecretStr(readers[kind](where, reference))
+    secret = SecretStr(readers[kind](where, reference))
+    TOUCHED.add(secret)  # from here on it is masked wherever it might be written
+    return secret
 
 
 def read_address(address: str) -> str:

@@ -30,6 +30,7 @@ class Credential(Strict):
 
     `name` is what its system calls it in public: an access key id, an accessor, a path; never the secret. `holder` is
     the principal it speaks for, `used_by` who is known to need it, `reach` what it opens: keys of other credentials.
+    `ours` is what this very program works with: it goes last, by a person, or nothing more can be done.
     """
 
     system: str
@@ -42,6 +43,7 @@ class Credential(Strict):
     used_by: tuple[str, ...] = ()
     reach: tuple[str, ...] = ()
     alive: bool = True
+    ours: bool = False
     note: str = ""
 
     @property
@@ -80,8 +82,8 @@ class Inventory(Strict):
         return f"{alive} live credentials in {len(systems)} systems{gaps}"
 
     def within(self, scope: Scope, leaked: Iterable[str]) -> tuple[Credential, ...]:
-        """Return the live credentials that a breach of these (by `key`) covers."""
-        alive = [one for one in self.credentials if one.alive]
+        """Return the live credentials that a breach of these (by `key`) covers, without those that we work with."""
+        alive = [one for one in self.credentials if one.alive and not one.ours]
         known = set(leaked)
         if scope == "everything":
             return tuple(alive)

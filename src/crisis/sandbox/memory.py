@@ -4,6 +4,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
+from crisis.sandbox.keyring import Keyring
+
 SERVICE = "shop"
 ENVIRONMENT = "production"
 
@@ -137,6 +139,7 @@ class Memory:
     github: GitHub = field(default_factory=GitHub)
     twilio: Twilio = field(default_factory=Twilio)
     slack: Slack = field(default_factory=Slack)
+    third: Keyring = field(default_factory=Keyring)
     hooks: dict[str, str] = field(default_factory=dict)
     switchboard: Switchboard = field(default_factory=Switchboard)
     shoppers: Shoppers = field(default_factory=Shoppers)

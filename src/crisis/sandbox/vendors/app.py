@@ -7,7 +7,7 @@ from starlette.responses import JSONResponse, Response
 from crisis.sandbox.deployer import Deployer
 from crisis.sandbox.keys import Keys
 from crisis.sandbox.memory import Memory
-from crisis.sandbox.vendors import github, phones, slack, switchboard, twilio, vercel
+from crisis.sandbox.vendors import github, phones, slack, switchboard, third, twilio, vercel
 from crisis.sandbox.vendors.control import Control
 from crisis.sandbox.vendors.desk import Refusal
 
@@ -21,6 +21,7 @@ def build(memory: Memory, deployer: Deployer, control: Control, keys: Keys) -> S
         switchboard.mount(memory, keys),
         vercel.mount(memory, deployer, keys),
         phones.mount(memory, keys),
+        *third.mounts(memory, memory.third),
         *control.routes(),
     ]
     return Starlette(routes=routes, exception_handlers={Refusal: _refuse})

@@ -1,0 +1,1 @@
+path "identity/entity/id/+" { capabilities = ["read", "update"] }

@@ -1,0 +1,2 @@
+path "transit/keys/+"        { capabilities = ["read"] }
+path "transit/keys/+/config" { capabilities = ["update"] }

@@ -1,0 +1,2 @@
+# The `default` policy grants it already.
+path "auth/token/revoke-self" { capabilities = ["update"] }

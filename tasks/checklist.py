@@ -1,0 +1,83 @@
+"""Checklist: what has no API is put before a person, and stays open until there is evidence."""
+
+from crisis.domain.change import Change
+from crisis.domain.checklist import HandTask, OpenTasks, fold_tasks, open_tasks
+from crisis.domain.systems.by_hand import ByHand
+from crisis.engine.action import action
+from crisis.engine.look import observation
+from crisis.engine.run import current_run
+from crisis.errors import ProtocolError, UnprovenError
+
+
+@action(kind="inform", needs=("crisis:journal",), undo="none")
+def open_task(system: str, credential: str) -> Change:
+    """
+    Open a task: its owner ends one credential of a system that has no API, and shows that it is refused.
+
+    Again  finds the task, open or closed, and opens none.
+    Undo   none: it is closed with evidence.
+    Fails  ProtocolError when the system or the credential is not one that is ended by hand.
+    """
+    found = current_run().protocol.systems.get(system)
+    if not isinstance(found, ByHand) or credential not in found.credentials:
+        then = "name a system of kind `by hand`, and one of its credentials"
+        raise ProtocolError(f"{system}/{credential}", wanted="a credential ended by hand", saw="none", then=then)
+    return _opened(
+        HandTask(
+            name=f"{system}/{credential}",
+            what=f"end {credential} of {system}",
+            owner=found.owner,
+            how=found.how,
+            wanted=found.evidence,
+        )
+    )
+
+
+@action(kind="inform", needs=("crisis:journal",), undo="none")
+def open_task_for_key(system: str, key: str, owner: str, because: str) -> Change:
+    """
+    Open a task for a key that an API should have ended and did not, or that nobody could try.
+
+    Again  finds the task, open or closed, and opens none.
+    Undo   none: it is closed with evidence.
+    Fails  ProtocolError when the owner is not one of protocol.yaml's people.
+    """
+    if owner not in current_run().protocol.people:
+        raise ProtocolError(owner, wanted="one of protocol.yaml's people", saw="nobody", then="name the owner")
+    return _opened(
+        HandTask(
+            name=f"{system}/{key}",
+            what=f"end {key} of {system}",
+            owner=owner,
+            how=because,
+            wanted="the vendor refuses the old key",
+        )
+    )
+
+
+@observation
+def look_for_open_tasks() -> OpenTasks:
+    """Say which tasks nobody has closed."""
+    run = current_run()
+    return OpenTasks(tasks=open_tasks(run.entries(), run.settings.signing_key()))
+
+
+@observation
+def verify_no_task_is_open() -> OpenTasks:
+    """Fail with UnprovenError while a task is open: a run ends green only without."""
+    run = current_run()
+    found = OpenTasks(tasks=open_tasks(run.entries(), run.settings.signing_key()))
+    if found.tasks:
+        owners = ", ".join(dict.fromkeys(task.owner for task in found.tasks))
+        then = f"close them with evidence: {owners}"
+        raise UnprovenError("checklist", wanted="no open task", saw=found.says, then=then)
+    return found
+
+
+def _opened(task: HandTask) -> Change:
+    before = fold_tasks(current_run().entries()).get(task.name)
+    facts = task.model_dump(mode="json", exclude_none=True, exclude={"closed_by", "evidence"})
+    if before is not None:
+        state = "closed" if before.closed else "open"
+        return Change.none(task.name, because=f"the task stands already, {state}", task=facts)
+    return Change.done(task.name, f"a task for {task.owner}: {task.what}", task=facts)

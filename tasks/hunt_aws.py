@@ -1,0 +1,61 @@
+"""Hunt at AWS: what an attacker left, told by what is not as the baseline has it and by what CloudTrail saw."""
+
+import json
+from dataclasses import dataclass
+from datetime import datetime
+
+from crisis.clients.aws import Account, baseline
+from crisis.clients.aws.regional import enabled_regions
+from crisis.clients.aws.trail import Trail
+from crisis.domain.clock import parse_time, utc_now
+from crisis.engine.look import observation
+from crisis.engine.run import current_run
+from crisis.errors import RefusedError, TransientError
+from tasks.contain_aws import open_account
+
+_SHOWN = 400
+
+
+@dataclass(frozen=True, slots=True)
+class Ghosts:
+    """What is there and should not be, one line each; `unseen` says where nobody could look."""
+
+    differences: tuple[str, ...] = ()
+    trust: tuple[str, ...] = ()
+    traces: tuple[str, ...] = ()
+    unseen: tuple[str, ...] = ()
+
+    @property
+    def says(self) -> str:
+        """The finding in one line."""
+        found = f"{len(self.differences)} differences from the baseline, {len(self.trust)} doubtful trusts, "
+        found += f"{len(self.traces)} traces in CloudTrail"
+        first = "; ".join((*self.trust, *self.differences))[:_SHOWN]
+        gaps = f"; not looked at: {'; '.join(self.unseen)[:200]}" if self.unseen else ""
+        return f"{found}{': ' + first if first else ''}{gaps}"
+
+
+@observation
+def find_aws_ghosts(system: str, since: str) -> Ghosts:
+    """Find what is new, gone or changed since the baseline, who may assume roles, and what CloudTrail saw since."""
+    before = baseline.read(baseline.file_of(current_run().settings.home, system))
+    unseen: list[str] = []
+    with open_account(system) as account:
+        now = json.loads(json.dumps(baseline.take(account), default=str))
+        known = frozenset(account.session.system.known_accounts)
+        trust = baseline.doubtful_trust(now, account.number(), known)
+        traces = _traces(account, parse_time(since), unseen)
+    if before is None:
+        unseen.append("no baseline: take one by `crisis baseline` while all is well")
+    found = [one.says for one in baseline.differences(before, now)] if before is not None else []
+    return Ghosts(tuple(found), tuple(trust), tuple(traces), tuple(unseen))
+
+
+def _traces(account: Account, since: datetime, unseen: list[str]) -> list[str]:
+    trail, found = Trail(account.session), list[str]()
+    for region in account.session.system.regions or enabled_regions(account):
+        try:
+            found.extend(one.says for one in trail.traces(region, since, utc_now()))
+        except (RefusedError, TransientError) as error:
+            unseen.append(f"CloudTrail in {region}: {error}")
+    return sorted(found)

@@ -1,0 +1,52 @@
+"""One AWS account in a process of its own for all tests, with fine weather before each, and a run to act in."""
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any, cast
+
+import pytest
+
+from crisis.engine.run import Run
+from crisis.journal.store import Journal
+from crisis.protocol_file import load_protocol
+from crisis.settings import Settings
+from tests.aws.account import Cloud
+
+
+@pytest.fixture(scope="session")
+def served() -> Iterator[Cloud]:
+    """Start the stand-in once; it needs moto's server, which needs flask."""
+    if find_spec("flask") is None or find_spec("flask_cors") is None:
+        pytest.skip("moto[server] is not installed")
+    process = subprocess.Popen([sys.executable, "-m", "crisis.sandbox.aws"], stdout=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    url = process.stdout.readline().strip()
+    yield Cloud.at(url)
+    process.terminate()
+    process.wait(10)
+    process.stdout.close()
+
+
+@pytest.fixture
+def cloud(served: Cloud, monkeypatch: pytest.MonkeyPatch) -> Iterator[Cloud]:
+    """Give a test the account, and put its key where protocol.yaml would refer to it."""
+    served.as_admin(monkeypatch.setenv)
+    served.clear()
+    yield served
+    served.clear()
+
+
+@pytest.fixture
+def run(cloud: Cloud, project: Path, migrated: Path, tmp_path: Path) -> Iterator[Run]:
+    """Let actions find the account under the name `cloud`; they are called without Prefect and without a gate."""
+    file = tmp_path / "journal.db"
+    file.write_bytes(migrated.read_bytes())
+    journal = Journal.open(f"sqlite:///{file}")
+    protocol = load_protocol(project / "protocol.yaml").model_copy(update={"systems": {"cloud": cloud.system()}})
+    nobody = cast("Any", None)  # no lease is held and nothing is mirrored: these bodies record nothing
+    with Run("run", "INC-20261126-abcdef", "drill", journal, protocol, Settings(home=tmp_path), nobody, nobody) as run:
+        yield run
+    journal.close()
