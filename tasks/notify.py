@@ -17,7 +17,7 @@ from crisis.engine.run import current_run
 from crisis.engine.votes import known_answers
 from crisis.errors import CrisisError, RefusedError, TransientError
 
-Phase = Literal["down", "recovered"]
+Phase = Literal["down", "recovered", "breach", "closed"]
 
 _MOST_ANSWERS = 60
 """Letters that an SMS spends on listing answers: it is paid and cut by length."""
@@ -26,6 +26,8 @@ _ROOM = "{room}"
 """Where an SMS has a link of one's own into the incident room; a call cannot say one."""
 
 _WORDS: dict[Phase, str] = {
+    "breach": "Somebody else may hold keys of {service}. We are locking them out; all users will have to log in again.",
+    "closed": "{service}: the old keys are refused, all sessions are ended, and the hole is closed.",
     "down": "{service} fails for users. They see a maintenance page while we put the last good release back.",
     "recovered": "{service} works again: every primary journey was proved from outside. Releases stay frozen.",
 }
@@ -42,7 +44,7 @@ def notify_stakeholders(service: str, phase: Phase) -> Change:
     """
     run = current_run()
     says = _WORDS[phase].format(service=service)
-    since = run.state().opened_at if phase == "down" else None
+    since = run.state().opened_at if phase in ("down", "breach") else None
     return _tell(service, run.protocol.stakeholders, phase, f"{says} {_ROOM}", call_since=since)
 
 

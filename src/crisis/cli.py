@@ -21,6 +21,8 @@ app = typer.Typer(
 )
 people = typer.Typer(no_args_is_help=True, help="Who decides, and how they prove who they are.")
 app.add_typer(people, name="people")
+tasks = typer.Typer(no_args_is_help=True, help="What only people can do, open until there is evidence.")
+app.add_typer(tasks, name="tasks")
 alerts = typer.Typer(no_args_is_help=True, help="What alerts came and what became of them, and what one would start.")
 app.add_typer(alerts, name="alerts")
 Incident = Annotated[str, typer.Argument(help="the incident, for example INC-20261124-3f9a2c")]
@@ -71,12 +73,17 @@ def run(
     summary: Annotated[str, typer.Option(help="what users see")] = "",
     level: Annotated[int, typer.Option(min=1, max=3, help="Defcon level")] = 1,
     requester: Annotated[str | None, typer.Option(help="who you are; you cannot approve your own run")] = None,
+    leaked: Annotated[list[str] | None, typer.Option(help="public name of what leaked; - reads a text with it")] = None,
+    scope: Annotated[str, typer.Option(help="credential, principal, reach or everything")] = "",
     home: Home = None,
 ) -> None:
     """Start a playbook at a running `crisis up`."""
+    from crisis.commands.leaking import names_of  # noqa: PLC0415
     from crisis.commands.starting import start_playbook  # noqa: PLC0415
 
-    start_playbook(_settings(home), playbook, service, summary, level, requester, Console())
+    settings, console = _settings(home), Console()
+    more = {**names_of(settings, leaked or [], console), **({"scope": scope} if scope else {})}
+    start_playbook(settings, playbook, service, summary, level, requester, console, more)
 
 
 @app.command()
@@ -146,6 +153,39 @@ def report(incident: Incident, home: Home = None) -> None:
     from crisis.commands.looking import print_report  # noqa: PLC0415
 
     print_report(_settings(home), incident)
+
+
+@app.command()
+def baseline(
+    system: Annotated[str, typer.Argument(help="an AWS account, as protocol.yaml's systems name it")],
+    home: Home = None,
+) -> None:
+    """Take the state of an account as known to be good: a hunt tells by it what an intruder left."""
+    from crisis.commands.leaking import take_baseline  # noqa: PLC0415
+
+    take_baseline(_settings(home), system, Console())
+
+
+@tasks.command("list")
+def list_tasks(incident: Incident, home: Home = None) -> None:
+    """List the tasks of an incident, with what shows that each is done."""
+    from crisis.commands.tasking import list_open  # noqa: PLC0415
+
+    list_open(_settings(home), incident, Console())
+
+
+@tasks.command("close")
+def close(
+    incident: Incident,
+    task: Annotated[str, typer.Argument(help="its name, as the list has it")],
+    who: Annotated[str, typer.Option(help="you, as protocol.yaml names you")],
+    evidence: Annotated[str, typer.Option(help="what you saw, or a link; it is kept")],
+    home: Home = None,
+) -> None:
+    """Close a task with evidence. A run ends green only when none is open."""
+    from crisis.commands.tasking import close_with_evidence  # noqa: PLC0415
+
+    close_with_evidence(_settings(home), incident, task, who, evidence, Console())
 
 
 @app.command()

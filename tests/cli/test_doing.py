@@ -8,7 +8,9 @@ import pytest
 from crisis.journal.store import Journal
 from tests.cli.conftest import INCIDENT, Crisis
 
-COMMANDS = ["up", "run", "decide", "link", "timeline", "verify", "export", "report", "check", "schema", "drill"]
+COMMANDS = [
+    "up", "run", "decide", "link", "timeline", "verify", "export", "report", "check", "schema", "drill", "baseline",
+]  # fmt: skip
 
 
 def test_schema_is_json(crisis: Crisis) -> None:

@@ -1,6 +1,7 @@
 """Start a playbook at a running `crisis up`, by its deployment's name."""
 
 import json
+from collections.abc import Mapping
 from typing import Any
 
 import httpx
@@ -14,9 +15,16 @@ __all__ = ["prefect_api", "start_playbook"]
 
 
 def start_playbook(
-    settings: Settings, playbook: str, service: str, summary: str, level: int, requester: str | None, console: Console
+    settings: Settings,
+    playbook: str,
+    service: str,
+    summary: str,
+    level: int,
+    requester: str | None,
+    console: Console,
+    more: Mapping[str, Any],
 ) -> None:
-    """Create a run of a playbook's deployment; say where to follow it."""
+    """Create a run of a playbook's deployment, with `more` that it alone asks for; say where to follow it."""
     protocol = load_protocol(settings.protocol_file)
     if service not in protocol.services:
         known = ", ".join(protocol.services)
@@ -24,8 +32,8 @@ def start_playbook(
     if requester is not None and requester not in protocol.people:
         known = ", ".join(protocol.people)
         raise ProtocolError(f"person {requester!r}", wanted=f"one of: {known}", saw="an unknown one")
-    parameters = {"service": service, "summary": summary, "level": level, "requester": requester}
-    parameters["source"] = "command line"
+    parameters: dict[str, Any] = {"service": service, "summary": summary, "level": level, "requester": requester}
+    parameters |= {"source": "command line", **more}
     api = prefect_api(settings)
     with httpx.Client(base_url=api, timeout=15, trust_env=False) as client:
         name = playbook.replace("_", "-")

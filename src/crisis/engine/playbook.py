@@ -8,15 +8,15 @@ import threading
 from collections.abc import Callable
 from contextlib import suppress
 from contextvars import ContextVar
-from functools import wraps
+from functools import partial, wraps
 from types import TracebackType
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, Self, get_type_hints
 from uuid import UUID
 
 from prefect import Flow, flow, get_run_logger
 from prefect.context import FlowRunContext
 from prefect.exceptions import Pause
-from pydantic import WithJsonSchema
+from pydantic import TypeAdapter, WithJsonSchema
 
 from crisis.domain.change import Change
 from crisis.domain.clock import utc_now, write_time
@@ -45,6 +45,8 @@ adopted_protocol: ContextVar[Protocol | None] = ContextVar("crisis_protocol", de
 
 _INCIDENT = re.compile(r"INC-[0-9A-Za-z-]{1,60}")
 
+_PLAIN: TypeAdapter[Any] = TypeAdapter(Any)
+
 PLAYBOOKS: dict[str, Flow[..., None]] = {}
 """Every playbook by its kebab-case name."""
 
@@ -72,26 +74,31 @@ _COMMON: dict[str, tuple[Any, Any, str]] = {
 
 def playbook(
     *, escalate: Callable[[str, str], Change], ends: tuple[str, str] = (RECOVERED, "every proof held")
-) -> Callable[[Callable[[str], None]], Flow[..., None]]:
+) -> Callable[[Callable[..., None]], Flow[..., None]]:
     """
-    Make a function of one service a playbook: a flow with a form, a journal and a lease.
+    Make a function of a service a playbook: a flow with a form, a journal and a lease.
+
+    What else the function asks for has a default, and says in its annotation what it means. It stands in Prefect's form
+    and in the journal, so it is never a secret.
 
     escalate   the action that calls people when the playbook gives up: the service, and what is wrong.
     ends       the outcome of a body that came to its end, and why in words: a body that proves nothing says so.
     """
 
-    def make(body: Callable[[str], None]) -> Flow[..., None]:
+    def make(body: Callable[..., None]) -> Flow[..., None]:
         name = body.__name__.replace("_", "-")
 
         signature = _signature(body)
+        own = _own(body)
 
         @wraps(body)
         def run(*args: Any, **kwargs: Any) -> None:
             given = signature.bind(*args, **kwargs).arguments
             service = str(given.pop("service"))
+            asked = {one: given[one] for one in own if one in given}
             try:
                 with _open(name, service, given, escalate) as opened:
-                    _play(body, service, opened, escalate, ends)
+                    _play(partial(body, **asked), service, opened, escalate, ends)
             except ParkedError as parked:
                 raise Pause(str(parked)) from None  # to Prefect's engine: this process is done, the run is not
 
@@ -107,7 +114,7 @@ def playbook(
 
 
 def _play(
-    body: Callable[[str], None],
+    body: Callable[..., None],
     service: str,
     opened: "_Opened",
     escalate: Callable[[str, str], Change],
@@ -124,7 +131,15 @@ def _play(
     opened.end(*ends)
 
 
-def _signature(body: Callable[[str], None]) -> inspect.Signature:
+def _own(body: Callable[..., None]) -> dict[str, str]:
+    """Return what a playbook asks for besides the service, by name, and what each means."""
+    hints = get_type_hints(body, include_extras=True)
+    names = [name for name in inspect.signature(body).parameters if name != "service"]
+    said = {name: [one for one in getattr(hints[name], "__metadata__", ()) if isinstance(one, str)] for name in names}
+    return {name: " ".join(words) for name, words in said.items()}
+
+
+def _signature(body: Callable[..., None]) -> inspect.Signature:
     own = list(inspect.signature(body).parameters.values())
     kind = inspect.Parameter.POSITIONAL_OR_KEYWORD
     common = [
@@ -134,9 +149,10 @@ def _signature(body: Callable[[str], None]) -> inspect.Signature:
     return inspect.Signature([*own, *common])
 
 
-def _form_text(body: Callable[[str], None]) -> str:
+def _form_text(body: Callable[..., None]) -> str:
     """Add what each field means to the docstring: that is where Prefect's form takes its words from."""
-    fields = {"service": "Which service is in trouble?", **{name: one[2] for name, one in _COMMON.items()}}
+    fields = {"service": "Which service is in trouble?", **_own(body)}
+    fields |= {name: one[2] for name, one in _COMMON.items()}
     says = "\n".join(f"    {name}: {text}" for name, text in fields.items())
     return f"{inspect.getdoc(body) or body.__name__}\n\nArgs:\n{says}\n"
 
@@ -210,7 +226,9 @@ class _Opened:
         level = Level(given.get("level", Level.CRITICAL))
         self._once("opened", opened, "opened", requester)
         self._once("level", {"level": int(level), "because": f"set when {run.playbook} began"}, "level:1", requester)
-        run.record("started", {"playbook": run.playbook, "start": run.lease.starts})
+        asked = {name: value for name, value in given.items() if name not in _COMMON}
+        more = {"asked_for": _PLAIN.dump_python(asked, mode="json")} if asked else {}
+        run.record("started", {"playbook": run.playbook, "start": run.lease.starts, **more})
 
     def _once(self, kind: str, body: dict[str, Any], key: str, requester: str | None) -> None:
         with suppress(AlreadyRecordedError):  # the receiver opened it, or this run did before it was killed

@@ -1,0 +1,44 @@
+"""Playbook, scenario B: somebody else holds a key of ours."""
+
+from typing import Annotated
+
+from crisis.domain.credential import Scope
+from crisis.engine.action import attempt
+from crisis.engine.gate import carry_out
+from crisis.engine.playbook import ServiceName, playbook
+from tasks.checklist import verify_no_task_is_open
+from tasks.contain import contain_leaked
+from tasks.evidence import read_evidence, snapshot_evidence
+from tasks.hole import plan_hole
+from tasks.hunt import hunt, known_keys
+from tasks.kill import kill_again, plan_kill
+from tasks.notify import ask_decision_maker, call_for_help, notify_stakeholders
+from tasks.prove import prove_dead
+
+Leaked = Annotated[tuple[str, ...], "Public names of what leaked, such as AKIA…; never a secret."]
+HowFar = Annotated[Scope, "How far does it go? One credential, its holder's, all that it opens, or everything."]
+
+
+@playbook(escalate=call_for_help)
+def security_breach(service: ServiceName, leaked: Leaked = (), scope: HowFar = "everything") -> None:
+    """
+    Lock the intruder out, end what they may hold, prove each credential dead, and find what they left.
+
+    Starts  a leaked key found by a scanner or a person, GuardDuty, or a person's suspicion
+    Asks    two people for all that is ended for good, twice; the decision makers how the hole was closed
+    Proves  every old credential and a session taken before are refused, and no task is left open
+    """
+    found = read_evidence(snapshot_evidence(service))
+    contain_leaked(found, leaked)
+    attempt(notify_stakeholders, service, "breach")
+
+    ended = carry_out("kill", lambda: plan_kill(found, leaked, scope), ask_decision_maker)
+    prove_dead(service, found, leaked, scope)
+
+    carry_out("hole", lambda: plan_hole(service), ask_decision_maker)
+    left = hunt(service, known_keys(found, ended))
+    kill_again(found, ended, left)
+    prove_dead(service, found, leaked, scope)
+
+    attempt(notify_stakeholders, service, "closed")
+    verify_no_task_is_open()

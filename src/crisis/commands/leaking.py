@@ -1,0 +1,66 @@
+"""Leaking: what somebody pasted becomes public names; and the state of an account before anything leaks."""
+
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+from rich.console import Console
+
+from crisis.clients import aws
+from crisis.clients.aws import baseline
+from crisis.domain.clock import utc_now
+from crisis.domain.leak import fingerprint_key, recognise
+from crisis.domain.start import incident_id
+from crisis.domain.systems import Aws
+from crisis.errors import ProtocolError
+from crisis.protocol_file import load_protocol
+from crisis.settings import Settings, make_home, new_token
+
+__all__ = ["names_of", "take_baseline"]
+
+_LARGEST = 10_000_000
+
+
+def names_of(settings: Settings, leaked: Sequence[str], console: Console) -> dict[str, Any]:
+    """
+    Return the parameters of a run about what leaked: public names, and its incident, whose key the fingerprints need.
+
+    `-` stands for a text on standard input. It is read once, recognised by its look, and written nowhere.
+    Raises ProtocolError when a secret is given as an argument, where every user of the machine could see it.
+    """
+    if not leaked:
+        return {}
+    incident = incident_id(new_token(), utc_now())
+    key = fingerprint_key(settings.signing_key(), incident)
+    names = [one for one in leaked if one != "-"]
+    if any(one.secret is not None for name in names for one in recognise(name, key)):
+        then = "paste it into `--leaked -`, and replace it: it stands in your shell's history"
+        raise ProtocolError("--leaked", wanted="a public name, or -", saw="a secret", then=then)
+    if "-" in leaked:
+        found = recognise(_pasted(), key)
+        if not found and not names:
+            raise ProtocolError("--leaked -", wanted="a text with a credential", saw="none that is known by its look")
+        for one in found:
+            console.print(f"leaked: {one.says}", highlight=False, markup=False)
+        names += [one.name for one in found]
+    return {"leaked": list(dict.fromkeys(names)), "incident": incident}
+
+
+def take_baseline(settings: Settings, system: str, console: Console) -> None:
+    """Write down the state of an AWS account as it should be."""
+    found = load_protocol(settings.protocol_file).systems.get(system)
+    if not isinstance(found, Aws):
+        saw = "nothing of that name" if found is None else found.kind
+        raise ProtocolError(f"systems.{system}", wanted="an AWS account", saw=saw, then="name one from protocol.yaml")
+    make_home(settings.home)
+    file = baseline.file_of(settings.home, system)
+    with aws.connect(found) as account:
+        number = baseline.write(account, file)
+    console.print(f"{number} things of {system} are known to be good: {file}", soft_wrap=True, highlight=False)
+
+
+def _pasted() -> str:
+    text = sys.stdin.buffer.read(_LARGEST + 1)
+    if len(text) > _LARGEST:
+        raise ProtocolError("--leaked -", wanted="10 MB at most", saw="more", then="paste the part that leaked")
+    return text.decode("utf-8", "replace")

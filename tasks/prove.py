@@ -1,0 +1,59 @@
+"""Prove: what was ended is dead, told by looking at everything once more."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from crisis.domain.credential import Inventory, Scope
+from crisis.engine.look import observation
+from crisis.engine.run import current_run
+from crisis.errors import UnprovenError
+from tasks.contain import matching, session_systems
+from tasks.invalidate_sessions import verify_sessions_ended
+from tasks.inventory import take_inventory
+
+_TELLING = frozenset({"access key", "login", "token", "leases", "secret-id"})
+"""Kinds whose listing shows that one is dead; the others were proved by the action that ended them."""
+
+_SHOWN = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Dead:
+    """How many credentials were to die, and how many are dead."""
+
+    dead: int
+    of: int
+
+    @property
+    def says(self) -> str:
+        """The proof in one line."""
+        return f"{self.dead} of {self.of} credentials dead"
+
+
+def prove_dead(service: str, found: Inventory, leaked: Iterable[str], scope: Scope) -> None:
+    """
+    Prove what a breach covers dead, and sessions ended. UnprovenError names what lives.
+
+    What could not be listed at the beginning either stood in the plan, and people decided with it; a new gap is none.
+    """
+    covered = [one for one in found.within(scope, matching(found, leaked)) if one.fate != "by hand"]
+    verify_dead(service, tuple(sorted(one.key for one in covered if one.kind in _TELLING)), len(found.unseen))
+    for name in session_systems(current_run().protocol.systems):
+        verify_sessions_ended(name)
+
+
+@observation
+def verify_dead(service: str, keys: tuple[str, ...], gaps: int) -> Dead:
+    """Look that none of these credentials (by key) is alive any more, with no more than so many gaps in the listing."""
+    now = take_inventory()
+    alive = {one.key for one in now.credentials if one.alive}
+    left = [key for key in keys if key in alive]
+    if left or len(now.unseen) > gaps:
+        more = f" and {len(left) - _SHOWN} more" if len(left) > _SHOWN else ""
+        saw = (
+            f"alive: {', '.join(left[:_SHOWN])}{more}" if left else f"not all could be listed: {'; '.join(now.unseen)}"
+        )
+        raise UnprovenError(
+            service, wanted=f"{len(keys)} dead credentials", saw=saw, then="end them, then run it again"
+        )
+    return Dead(len(keys), len(keys))
