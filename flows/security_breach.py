@@ -7,7 +7,7 @@ from crisis.engine.action import attempt
 from crisis.engine.gate import carry_out
 from crisis.engine.playbook import ServiceName, playbook
 from tasks.checklist import verify_no_task_is_open
-from tasks.contain import contain_leaked
+from tasks.contain import contain_leaked, lift_containment
 from tasks.evidence import read_evidence, snapshot_evidence
 from tasks.hole import plan_hole
 from tasks.hunt import hunt, known_keys
@@ -40,5 +40,6 @@ def security_breach(service: ServiceName, leaked: Leaked = (), scope: HowFar = "
     kill_again(found, ended, left)
     prove_dead(service, found, leaked, scope)
 
+    lift_containment(found, leaked)
     attempt(notify_stakeholders, service, "closed")
     verify_no_task_is_open()

@@ -7,8 +7,8 @@ from crisis.domain.credential import Credential, Inventory
 from crisis.domain.systems import Aws, Sessions, System, Vault
 from crisis.engine.action import attempt
 from crisis.engine.run import current_run
-from tasks.contain_aws import contain_aws_principal, disable_aws_keys
-from tasks.contain_vault import disable_vault_entity
+from tasks.contain_aws import contain_aws_principal, disable_aws_keys, restore_aws_principal, revoke_aws_sessions
+from tasks.contain_vault import disable_vault_entity, enable_vault_entity
 from tasks.invalidate_sessions import close_sessions, take_canary_session
 
 
@@ -18,14 +18,30 @@ def contain_leaked(found: Inventory, leaked: Iterable[str]) -> None:
 
     What cannot be contained stands in the journal and holds nothing up: the gate that follows ends it for good.
     """
-    names = matching(found, leaked)
-    held = [one for one in found.credentials if one.key in names and one.alive]
     systems = current_run().protocol.systems
-    for system, holder in dict.fromkeys((one.system, one.holder) for one in held):
+    for system, holder in _holders(found, leaked):
         _contain_holder(system, systems[system], holder, found)
     for name in session_systems(systems):
         attempt(take_canary_session, name)
         attempt(close_sessions, name)
+
+
+def lift_containment(found: Inventory, leaked: Iterable[str]) -> None:
+    """Allow the holders again what they were allowed before: what they hold now is new, and the hole is closed."""
+    systems = current_run().protocol.systems
+    for system, holder in _holders(found, leaked):
+        # Sessions that its old keys were lent live on at AWS, until the deny goes.
+        if isinstance(systems[system], Aws) and holder and attempt(revoke_aws_sessions, system, holder):
+            attempt(restore_aws_principal, system, holder)
+        if isinstance(systems[system], Vault) and holder:
+            attempt(enable_vault_entity, system, holder)
+
+
+def _holders(found: Inventory, leaked: Iterable[str]) -> list[tuple[str, str]]:
+    """Return system and holder of each living credential that leaked, each once."""
+    names = matching(found, leaked)
+    held = [one for one in found.credentials if one.key in names and one.alive]
+    return list(dict.fromkeys((one.system, one.holder) for one in held))
 
 
 def matching(found: Inventory, leaked: Iterable[str]) -> set[str]:

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from sqlalchemy import NullPool, create_engine
 
+from crisis.clients.aws.principals import CONTAINED, CUT_OFF
 from crisis.errors import CrisisError, UnprovenError
 from tests.aws.account import Cloud, User
 from tests.aws.conftest import served as _served
@@ -125,6 +126,9 @@ def test_everything_is_ended_proved_and_replaced(company: Company) -> None:
     assert not company.alive(company.token)
     assert not company.shop.keeping.knows(company.session)
     assert company.ground.outcomes() == ["recovered"]
+    left = company.cloud.boto("iam").list_user_policies(UserName=company.victim.name)["PolicyNames"]
+    assert CONTAINED not in left  # nothing of the containment keeps the new key from its work
+    assert CUT_OFF in left
 
 
 def test_containment_waits_for_nobody(company: Company) -> None:
