@@ -7,7 +7,7 @@ from crisis.engine.action import attempt
 from crisis.engine.gate import carry_out
 from crisis.engine.playbook import ServiceName, playbook
 from tasks.checklist import verify_no_task_is_open
-from tasks.contain import contain_leaked, lift_containment
+from tasks.contain import contain_leaked, lift_containment, public_names
 from tasks.evidence import read_evidence, snapshot_evidence
 from tasks.hole import plan_hole
 from tasks.hunt import hunt, known_keys
@@ -29,17 +29,18 @@ def security_breach(service: ServiceName, leaked: Leaked = (), scope: HowFar = "
     Proves  every old credential and a session taken before are refused, and no task is left open
     """
     found = read_evidence(snapshot_evidence(service))
-    contain_leaked(found, leaked)
+    names = public_names(leaked)
+    contained = contain_leaked(found, names)
     attempt(notify_stakeholders, service, "breach")
 
-    ended = carry_out("kill", lambda: plan_kill(found, leaked, scope), ask_decision_maker)
-    prove_dead(service, found, leaked, scope)
+    ended = carry_out("kill", lambda: plan_kill(found, names, scope), ask_decision_maker)
+    prove_dead(service, found, names, scope)
 
     carry_out("hole", lambda: plan_hole(service), ask_decision_maker)
     left = hunt(service, known_keys(found, ended))
     kill_again(found, ended, left)
-    prove_dead(service, found, leaked, scope)
+    prove_dead(service, found, names, scope)
 
-    lift_containment(found, leaked)
+    lift_containment(contained)
     attempt(notify_stakeholders, service, "closed")
     verify_no_task_is_open()

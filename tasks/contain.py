@@ -3,7 +3,9 @@
 from collections.abc import Iterable
 from typing import get_args
 
+from crisis.domain.change import Change
 from crisis.domain.credential import Credential, Inventory
+from crisis.domain.leak import fingerprint_key, public_name
 from crisis.domain.systems import Aws, Sessions, System, Vault
 from crisis.engine.action import attempt
 from crisis.engine.run import current_run
@@ -11,39 +13,48 @@ from tasks.contain_aws import contain_aws_principal, disable_aws_keys, restore_a
 from tasks.contain_vault import disable_vault_entity, enable_vault_entity
 from tasks.invalidate_sessions import close_sessions, take_canary_session
 
+Contained = tuple[str, str]
+"""A system and the holder there whom we stopped."""
 
-def contain_leaked(found: Inventory, leaked: Iterable[str]) -> None:
+
+def public_names(leaked: Iterable[str]) -> tuple[str, ...]:
+    """Return the names of what leaked; a secret that somebody typed there becomes its fingerprint."""
+    run = current_run()
+    key = fingerprint_key(run.settings.signing_key(), run.incident)
+    return tuple(dict.fromkeys(public_name(one, key) for one in leaked))
+
+
+def contain_leaked(found: Inventory, leaked: Iterable[str]) -> list[Contained]:
     """
     Deny the holders of what leaked everything, switch their keys off, and refuse sessions issued before now.
 
-    What cannot be contained stands in the journal and holds nothing up: the gate that follows ends it for good.
+    Returns whom we stopped, and not whom somebody else had stopped before. What cannot be contained stands in the
+    journal and holds nothing up: the gate that follows ends it for good.
     """
-    systems = current_run().protocol.systems
-    for system, holder in _holders(found, leaked):
-        _contain_holder(system, systems[system], holder, found)
+    names = matching(found, leaked)
+    held = [one for one in found.credentials if one.key in names and one.alive]
+    systems, stopped = current_run().protocol.systems, list[Contained]()
+    for system, holder in dict.fromkeys((one.system, one.holder) for one in held):
+        change = _contain_holder(system, systems[system], holder, found)
+        if change is not None and change.state == "done":
+            stopped.append((system, holder))
     for name in session_systems(systems):
         attempt(take_canary_session, name)
         attempt(close_sessions, name)
+    return stopped
 
 
-def lift_containment(found: Inventory, leaked: Iterable[str]) -> None:
-    """Allow the holders again what they were allowed before: what they hold now is new, and the hole is closed."""
+def lift_containment(contained: Iterable[Contained]) -> None:
+    """Allow them again what they were allowed before: what they hold now is new, and the hole is closed."""
     systems = current_run().protocol.systems
-    for system, holder in _holders(found, leaked):
-        if isinstance(systems[system], Aws) and holder:
+    for system, holder in contained:
+        if isinstance(systems[system], Aws):
             # Sessions that its old keys were lent live on at AWS: they are refused before the deny goes.
             cut_off = attempt(revoke_aws_sessions, system, holder)
             if cut_off is not None:
                 attempt(restore_aws_principal, system, holder)
-        if isinstance(systems[system], Vault) and holder:
+        if isinstance(systems[system], Vault):
             attempt(enable_vault_entity, system, holder)
-
-
-def _holders(found: Inventory, leaked: Iterable[str]) -> list[tuple[str, str]]:
-    """Return system and holder of each living credential that leaked, each once."""
-    names = matching(found, leaked)
-    held = [one for one in found.credentials if one.key in names and one.alive]
-    return list(dict.fromkeys((one.system, one.holder) for one in held))
 
 
 def matching(found: Inventory, leaked: Iterable[str]) -> set[str]:
@@ -62,12 +73,14 @@ def user_key(one: Credential) -> str:
     return f"{one.holder.removeprefix('user/')}/{one.name}"
 
 
-def _contain_holder(name: str, system: System, holder: str, found: Inventory) -> None:
+def _contain_holder(name: str, system: System, holder: str, found: Inventory) -> Change | None:
     if isinstance(system, Aws) and holder:
-        attempt(contain_aws_principal, name, holder)
+        denied = attempt(contain_aws_principal, name, holder)
         keys = [one for one in found.credentials if (one.system, one.holder, one.kind) == (name, holder, "access key")]
-        alive = tuple(sorted(user_key(one) for one in keys if one.alive))
+        alive = tuple(sorted(user_key(one) for one in keys if one.alive and not one.ours))
         if alive:
             attempt(disable_aws_keys, name, alive)
+        return denied
     if isinstance(system, Vault) and holder:
-        attempt(disable_vault_entity, name, holder)
+        return attempt(disable_vault_entity, name, holder)
+    return None

@@ -13,6 +13,7 @@ from crisis.domain.systems.vault import Place
 from crisis.engine.action import step
 from crisis.engine.gate import carry_out
 from crisis.engine.run import current_run
+from crisis.errors import ProtocolError
 from tasks.checklist import open_task, open_task_for_key
 from tasks.contain import matching, session_systems, user_key
 from tasks.contain_aws import close_aws_console, revoke_aws_sessions
@@ -32,13 +33,24 @@ _FIRST = ("access key", "login", "role sessions", "secret-id", "token", "leases"
 """In a Vault, secret ids are replaced before what they have logged in is ended: their users come right back."""
 
 _Steps = Iterator[Step]
+_UNKNOWN = "it is in no list: find out whose it is and end it there"
 _ON_NO = "what leaked stays contained, all else stays valid, and people are called to take over"
 
 
 def plan_kill(found: Inventory, leaked: Iterable[str], scope: Scope) -> Plan:
-    """Plan the end of every credential that the breach covers, and of all sessions of users."""
-    covered = found.within(scope, matching(found, leaked))
-    return _plan("kill", "End what the intruder may hold", covered, found)
+    """
+    Plan the end of every credential that the breach covers, and of all sessions of users.
+
+    What leaked and stands in no list becomes a task: nobody here can end it, and it must not be forgotten. Raises
+    ProtocolError where the scope starts from what leaked, and nothing is said to have leaked.
+    """
+    names = tuple(leaked)
+    if scope != "everything" and not names:
+        then = "say what leaked, or start it with the scope everything"
+        raise ProtocolError(f"scope {scope}", wanted="a leaked credential to start from", saw="none", then=then)
+    unknown = [name for name in names if not matching(found, [name])]
+    lost = [Credential(system="unlisted", kind="leaked", name=name, fate="by hand", note=_UNKNOWN) for name in unknown]
+    return _plan("kill", "End what the intruder may hold", (*found.within(scope, matching(found, names)), *lost), found)
 
 
 def kill_again(found: Inventory, ended: list[Change], left: Findings) -> list[Change]:
@@ -90,6 +102,8 @@ def _steps(covered: Sequence[Credential], known: Inventory) -> _Steps:
     }
     for name in in_order(systems):
         yield from _of_system(name, systems[name], by_system.get(name, []), known)
+    for one in by_system.get("unlisted", []):
+        yield _by_hand(one)
     for name in session_systems(systems):
         yield step(end_sessions, now="sessions of users are valid", wanted="every one is refused", system=name)
 

@@ -45,7 +45,7 @@ def test_a_pasted_file_becomes_public_names(
     settings: Settings, shown: Console, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Key ids as they are, fingerprints for the rest; the secrets are in no parameter and in no output."""
-    token, secret = github("ghp"), mixed(40)
+    token, secret = github("ghp_"), mixed(40)
     paste(monkeypatch, f"AWS_ACCESS_KEY_ID=AKIAQWERTYUIOPASDF23\nAWS_SECRET_ACCESS_KEY={secret}\nTOKEN={token}\n")
     found = leaking.names_of(settings, ["-"], shown)
 
@@ -60,7 +60,7 @@ def test_a_pasted_file_becomes_public_names(
 
 def test_a_secret_as_an_argument_is_refused_without_repeating_it(settings: Settings, shown: Console) -> None:
     """Every user of the machine sees arguments: it is to be pasted, and counts as leaked once more."""
-    token = github("ghp")
+    token = github("ghp_")
     with pytest.raises(ProtocolError) as refused:
         leaking.names_of(settings, [token], shown)
 

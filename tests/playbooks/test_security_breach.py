@@ -12,13 +12,14 @@ import pytest
 from sqlalchemy import NullPool, create_engine
 
 from crisis.clients.aws.principals import CONTAINED, CUT_OFF
-from crisis.errors import CrisisError, UnprovenError
+from crisis.errors import CrisisError, ProtocolError, UnprovenError
 from tests.aws.account import Cloud, User
 from tests.aws.conftest import served as _served
 from tests.clients.servers import Served
 from tests.clients.sessions.shop import InTable, Keeping, Shop, canary_of
 from tests.clients.vault.ground import Ground as Safe
 from tests.clients.vault.ground import stand_in
+from tests.domain.planting import github, mixed
 from tests.playbooks.conftest import Ground
 
 served = _served
@@ -40,12 +41,13 @@ class Company:
 
     def run(self, **parameters: Any) -> CrisisError | None:
         """Run the playbook; whoever is asked says yes, the hole is said to be under control."""
+        parameters = {"leaked": (self.victim.keys[0][0],), **parameters}
         with self.ground.environment():
             from flows.security_breach import security_breach  # noqa: PLC0415 - loads Prefect
         # Three people, because nobody can use their one-time code twice within half a minute.
         for number, (who, answer) in enumerate(ANSWERS, 1):
             self._answers(who, answer, number)
-        return self.ground.play(security_breach, leaked=(self.victim.keys[0][0],), **parameters)
+        return self.ground.play(security_breach, **parameters)
 
     def _answers(self, who: str, answer: str, number: int) -> None:
         def ready() -> bool:
@@ -197,3 +199,31 @@ def test_a_session_that_lives_on_is_said(company: Company) -> None:
 
     assert isinstance(error, UnprovenError)
     assert "canary" in str(error)
+
+
+@pytest.mark.parametrize("scope", ["principal", "everything"])
+def test_what_leaked_and_is_in_no_list_keeps_the_run_open(company: Company, scope: str) -> None:
+    """Nobody here can end it: it is a task, and the run does not end green while it is open."""
+    error = company.run(leaked=("AKIAQWERTYUIOPASDF23",), scope=scope)
+
+    assert isinstance(error, UnprovenError)
+    assert "AKIAQWERTYUIOPASDF23" in str(error)
+    assert company.cloud.works(company.victim.keys[0]) == (scope == "principal")
+
+
+def test_a_narrow_scope_without_a_leak_is_refused(company: Company) -> None:
+    """It would end nothing, and look as if it had."""
+    error = company.run(leaked=(), scope="reach")
+
+    assert isinstance(error, ProtocolError)
+    assert company.cloud.works(company.victim.keys[0])
+
+
+@pytest.mark.parametrize("secret", [github("ghp_"), mixed(40)], ids=["a known look", "an unknown one"])
+def test_a_secret_typed_as_a_name_goes_no_further(company: Company, secret: str) -> None:
+    """At three in the morning somebody pastes the token itself into the form: the journal has its fingerprint."""
+    company.run(leaked=(secret,))
+    kept = json.dumps([entry.body for entry in company.ground.entries()])
+
+    assert "hmac:" in kept
+    assert secret not in kept

@@ -12,7 +12,7 @@ from crisis.domain.model import Strict
 from crisis.domain.seal import seal
 from crisis.domain.sighting import Sighting, is_random, sightings
 
-__all__ = ["Leaked", "fingerprint", "fingerprint_key", "recognise"]
+__all__ = ["Leaked", "fingerprint", "fingerprint_key", "public_name", "recognise"]
 
 _SHOWN = 16
 _LONGEST_BARE = 1024
@@ -73,6 +73,12 @@ def recognise(text: str, key: bytes) -> tuple[Leaked, ...]:
     if not found and len(bare) <= _LONGEST_BARE and len(bare.split()) == 1 and is_random(bare):
         found = [Leaked(kind="unknown secret", name=fingerprint(key, bare), secret=SecretStr(bare))]
     return tuple(_once(found))
+
+
+def public_name(text: str, key: bytes) -> str:
+    """Return a name as it is, unless it is a secret that somebody gave instead: then its fingerprint."""
+    found = [one.name for one in recognise(text, key) if one.secret is not None]
+    return " ".join(found) if found else text
 
 
 def _leaked(text: str, one: Sighting, key: bytes) -> Leaked:

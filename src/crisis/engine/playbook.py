@@ -21,6 +21,7 @@ from pydantic import TypeAdapter, WithJsonSchema
 from crisis.domain.change import Change
 from crisis.domain.clock import utc_now, write_time
 from crisis.domain.incident import RECOVERED
+from crisis.domain.leak import fingerprint_key, public_name
 from crisis.domain.level import Level
 from crisis.domain.protocol import Protocol
 from crisis.domain.report import write_report
@@ -208,6 +209,12 @@ def _unknown(protocol: Protocol, service: str, requester: str, incident: str) ->
     return None
 
 
+def _named(value: Any, key: bytes) -> Any:
+    if isinstance(value, list):
+        return [_named(one, key) for one in value]
+    return public_name(value, key) if isinstance(value, str) else value
+
+
 class _Opened:
     """A run between its first and its last entry: the lease is kept alive, the views are brought up to date."""
 
@@ -227,7 +234,10 @@ class _Opened:
         self._once("opened", opened, "opened", requester)
         self._once("level", {"level": int(level), "because": f"set when {run.playbook} began"}, "level:1", requester)
         asked = {name: value for name, value in given.items() if name not in _COMMON}
-        more = {"asked_for": _PLAIN.dump_python(asked, mode="json")} if asked else {}
+        # Whoever fills in a form in a hurry may paste a secret where its name is asked for.
+        key = fingerprint_key(run.settings.signing_key(), run.incident)
+        plain = {name: _named(value, key) for name, value in _PLAIN.dump_python(asked, mode="json").items()}
+        more = {"asked_for": plain} if asked else {}
         run.record("started", {"playbook": run.playbook, "start": run.lease.starts, **more})
 
     def _once(self, kind: str, body: dict[str, Any], key: str, requester: str | None) -> None:
