@@ -32,7 +32,7 @@ bench: setup ## measure: every program in benchmarks/
 		echo "$$file"; .venv/bin/python "$$file"; done
 
 kill-test: setup ## kill the whole stack at each journal entry in turn and compare the worlds; AT="3 19" for some
-	@exec .venv/bin/python -m tests.stack.killing $(AT)
+	@exec .venv/bin/python -m tests.stack.killing $(SCENARIO) $(AT)
 
 coverage: ## what no test ran in the last `make test`
 	@.venv/bin/coverage report --show-missing --skip-covered

@@ -16,6 +16,7 @@ from pathlib import Path
 
 import httpx
 
+from crisis.drill.bad_deploy import BadDeploy
 from crisis.drill.rehearsal import rehearse
 from crisis.drill.stack import Stack
 from crisis.journal.store import Journal
@@ -71,7 +72,7 @@ def _drill() -> tuple[float, float]:
             journal = Journal.open(f"sqlite:///{home / 'journal.db'}")
             time.sleep(1)  # a team's stack has been up for days: let ours settle
             outcome = rehearse(
-                world, stack, journal, simulated=True, show=lambda _: None, ask=lambda _gate, _page: None
+                BadDeploy(world), stack, journal, simulated=True, show=lambda _: None, ask=lambda _gate, _page: None
             )
             journal.close()
         prober = outcome.world["prober"]

@@ -13,7 +13,7 @@ SECONDS = 300
 
 
 @flow(name="drill", flow_run_name="drill {scenario}", log_prints=False)
-def drill(scenario: Literal["bad-deploy"] = "bad-deploy") -> None:
+def drill(scenario: Literal["bad-deploy", "security-breach"] = "bad-deploy") -> None:
     """
     Run a whole drill in a process of its own, with its own Prefect, journal and shop.
 

@@ -7,10 +7,10 @@ from crisis.engine.action import attempt
 from crisis.engine.gate import carry_out
 from crisis.engine.playbook import ServiceName, playbook
 from tasks.checklist import verify_no_task_is_open
-from tasks.contain import contain_leaked, lift_containment, public_names
-from tasks.evidence import read_evidence, snapshot_evidence
+from tasks.contain import contain_leaked, contain_sessions, lift_containment, public_names
+from tasks.evidence import read_evidence, snapshot_evidence, snapshot_leaked
 from tasks.hole import plan_hole
-from tasks.hunt import hunt, known_keys
+from tasks.hunt import hunt, known_keys, open_tasks_for_ghosts
 from tasks.kill import kill_again, plan_kill
 from tasks.notify import ask_decision_maker, call_for_help, notify_stakeholders
 from tasks.prove import prove_dead
@@ -28,16 +28,20 @@ def security_breach(service: ServiceName, leaked: Leaked = (), scope: HowFar = "
     Asks    two people for all that is ended for good, twice; the decision makers how the hole was closed
     Proves  every old credential and a session taken before are refused, and no task is left open
     """
-    found = read_evidence(snapshot_evidence(service))
     names = public_names(leaked)
-    contained = contain_leaked(found, names)
+    first = read_evidence(snapshot_leaked(service, names))
+    contained = contain_leaked(first, names)
+    contain_sessions()
     attempt(notify_stakeholders, service, "breach")
+    found = read_evidence(snapshot_evidence(service)).since(first)
+    contained = contain_leaked(found, names, contained)
 
-    ended = carry_out("kill", lambda: plan_kill(found, names, scope), ask_decision_maker)
+    ended = carry_out("kill", lambda: plan_kill(found, names, scope), ask_decision_maker, go_on=True)
     prove_dead(service, found, names, scope)
 
     carry_out("hole", lambda: plan_hole(service), ask_decision_maker)
     left = hunt(service, known_keys(found, ended))
+    open_tasks_for_ghosts(left)
     kill_again(found, ended, left)
     prove_dead(service, found, names, scope)
 

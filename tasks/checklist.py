@@ -55,6 +55,28 @@ def open_task_for_key(system: str, key: str, owner: str, because: str) -> Change
     )
 
 
+@action(kind="inform", needs=("crisis:journal",), undo="none")
+def open_task_for_ghost(system: str, what: str, owner: str) -> Change:
+    """
+    Open a task for something that is not as it was before the breach, and that nobody of us has changed.
+
+    Again  finds the task, open or closed, and opens none.
+    Undo   none: it is closed with evidence.
+    Fails  ProtocolError when the owner is not one of protocol.yaml's people.
+    """
+    if owner not in current_run().protocol.people:
+        raise ProtocolError(owner, wanted="one of protocol.yaml's people", saw="nobody", then="name the owner")
+    return _opened(
+        HandTask(
+            name=f"{system}/{what}",
+            what=f"find out about {what} in {system}",
+            owner=owner,
+            how="ask who did it; if nobody here did, take it away",
+            wanted="it is gone, or somebody of ours made it and says why",
+        )
+    )
+
+
 @observation
 def look_for_open_tasks() -> OpenTasks:
     """Say which tasks nobody has closed."""

@@ -1,6 +1,7 @@
 """Contain: stop at once who holds what leaked, so that it can be given back. An attacker acts within minutes."""
 
 from collections.abc import Iterable
+from functools import partial
 from typing import get_args
 
 from crisis.domain.change import Change
@@ -9,6 +10,7 @@ from crisis.domain.leak import fingerprint_key, public_name
 from crisis.domain.systems import Aws, Sessions, System, Vault
 from crisis.engine.action import attempt
 from crisis.engine.run import current_run
+from crisis.engine.together import together
 from tasks.contain_aws import contain_aws_principal, disable_aws_keys, restore_aws_principal, revoke_aws_sessions
 from tasks.contain_vault import disable_vault_entity, enable_vault_entity
 from tasks.invalidate_sessions import close_sessions, take_canary_session
@@ -24,24 +26,29 @@ def public_names(leaked: Iterable[str]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(public_name(one, key) for one in leaked))
 
 
-def contain_leaked(found: Inventory, leaked: Iterable[str]) -> list[Contained]:
+def contain_leaked(found: Inventory, leaked: Iterable[str], contained: Iterable[Contained] = ()) -> list[Contained]:
     """
-    Deny the holders of what leaked everything, switch their keys off, and refuse sessions issued before now.
+    Deny the holders of what leaked everything, switch their keys off, and cut off the roles that they may take.
 
-    Returns whom we stopped, and not whom somebody else had stopped before. What cannot be contained stands in the
-    journal and holds nothing up: the gate that follows ends it for good.
+    Returns whom we stopped, after those whom we had `contained` before, and not whom somebody else had stopped. What
+    cannot be contained stands in the journal and holds nothing up: the gate that follows ends it for good.
     """
-    names = matching(found, leaked)
-    held = [one for one in found.credentials if one.key in names and one.alive]
-    systems, stopped = current_run().protocol.systems, list[Contained]()
-    for system, holder in dict.fromkeys((one.system, one.holder) for one in held):
-        change = _contain_holder(system, systems[system], holder, found)
-        if change is not None and change.state == "done":
-            stopped.append((system, holder))
-    for name in session_systems(systems):
-        attempt(take_canary_session, name)
-        attempt(close_sessions, name)
-    return stopped
+    keys, before = matching(found, leaked), list(contained)
+    held = [one for one in found.credentials if one.key in keys and one.alive]
+    holders = [one for one in dict.fromkeys((one.system, one.holder) for one in held) if one not in before]
+    roles = _roles_in_reach(found, held)
+    stop = [partial(_contain_holder, system, holder, found) for system, holder in holders]
+    cut = [partial(attempt, revoke_aws_sessions, system, names) for system, names in roles.items()]
+    changes = together(*stop, *cut) if stop or cut else []
+    stopped = [one for one, change in zip(holders, changes, strict=False) if change and change.state == "done"]
+    return [*before, *stopped]
+
+
+def contain_sessions() -> None:
+    """Refuse the sessions of users that were issued before now, once one of ours is kept that can prove their end."""
+    names = session_systems(current_run().protocol.systems)
+    if names:
+        together(*(partial(_close, name) for name in names))
 
 
 def lift_containment(contained: Iterable[Contained]) -> None:
@@ -50,7 +57,7 @@ def lift_containment(contained: Iterable[Contained]) -> None:
     for system, holder in contained:
         if isinstance(systems[system], Aws):
             # Sessions that its old keys were lent live on at AWS: they are refused before the deny goes.
-            cut_off = attempt(revoke_aws_sessions, system, holder)
+            cut_off = attempt(revoke_aws_sessions, system, (holder,))
             if cut_off is not None:
                 attempt(restore_aws_principal, system, holder)
         if isinstance(systems[system], Vault):
@@ -73,7 +80,21 @@ def user_key(one: Credential) -> str:
     return f"{one.holder.removeprefix('user/')}/{one.name}"
 
 
-def _contain_holder(name: str, system: System, holder: str, found: Inventory) -> Change | None:
+def _close(system: str) -> None:
+    attempt(take_canary_session, system)
+    attempt(close_sessions, system)
+
+
+def _roles_in_reach(found: Inventory, held: Iterable[Credential]) -> dict[str, tuple[str, ...]]:
+    """Return by system the roles (`role/NAME`) whose sessions somebody with these credentials may have."""
+    reach = {key for one in held for key in one.reach}
+    roles = [one for one in found.credentials if one.kind == "role sessions" and one.key in reach and not one.ours]
+    systems = dict.fromkeys(one.system for one in roles)
+    return {name: tuple(sorted(one.holder for one in roles if one.system == name)) for name in systems}
+
+
+def _contain_holder(name: str, holder: str, found: Inventory) -> Change | None:
+    system = current_run().protocol.systems[name]
     if isinstance(system, Aws) and holder:
         denied = attempt(contain_aws_principal, name, holder)
         keys = [one for one in found.credentials if (one.system, one.holder, one.kind) == (name, holder, "access key")]

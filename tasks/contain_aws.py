@@ -1,6 +1,7 @@
 """Contain at AWS: stop a principal, its keys, its sessions and its console, so that it can be given back."""
 
 import time
+from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
 
 from crisis.clients import aws
@@ -19,6 +20,7 @@ _SETTLE = timedelta(seconds=4)
 _AHEAD = timedelta(seconds=5)
 """By how much sessions are cut off in the future: some are issued while AWS hears of it."""
 _TRIES = 4
+_THREADS, _SHOWN = 8, 6
 
 
 def open_account(system: str) -> aws.Account:
@@ -136,29 +138,35 @@ def enable_aws_keys(system: str, keys: tuple[str, ...]) -> Change:
     needs=("iam:PutRolePolicy", "iam:GetRolePolicy", "iam:PutUserPolicy", "iam:GetUserPolicy"),
     undo="none",
 )
-def revoke_aws_sessions(system: str, principal: str) -> Change:
+def revoke_aws_sessions(system: str, principals: tuple[str, ...]) -> Change:
     """
-    Deny every session that a role or user was given so far; those that are issued later work.
+    Deny every session that roles or users (`role/NAME`) were given so far; those that are issued later work.
 
-    Again  finds a cut-off of this incident and leaves it.
+    Again  finds the cut-offs of this incident and leaves them.
     Undo   none is needed: whoever may have a session gets a new one; instances fetch theirs within the hour.
-    Fails  UnprovenError when the cut-off is not there afterwards.
+    Fails  UnprovenError when a cut-off is not there afterwards.
     """
-    who, run = Principal.parse(principal), current_run()
-    opened = run.state().opened_at or utc_now()
-    with open_account(system) as account:
-        before = account.principals.cut_off(who)
-        if before is not None and before >= opened:
-            return Change.none(principal, because=f"sessions issued before {_say(before)} are denied already")
+    opened = current_run().state().opened_at or utc_now()
+    with open_account(system) as account, ThreadPoolExecutor(_THREADS) as pool:
+        everybody = {one: Principal.parse(one) for one in principals}
+        before = dict(zip(everybody, pool.map(account.principals.cut_off, everybody.values()), strict=True))
+        due = {name: who for name, who in everybody.items() if (cut := before[name]) is None or cut < opened}
+        if not due:
+            since = min(cut for cut in before.values() if cut is not None)
+            return Change.none(system, because=f"sessions issued before {_say(since)} are denied already")
         for _ in range(2):  # a session that was issued while AWS heard of the first cut-off falls to the second
-            cut = utc_now() + _AHEAD
-            account.principals.revoke_sessions(who, cut)
+            cut_at = utc_now() + _AHEAD
+            list(pool.map(lambda who: account.principals.revoke_sessions(who, cut_at), due.values()))  # noqa: B023
             time.sleep(_settle(account).total_seconds())
-        after = account.principals.cut_off(who)
-        if after is None or after < cut.replace(microsecond=0):
-            saw = _say(after) if after else "none"
-            raise UnprovenError(principal, wanted=f"a cut-off at {_say(cut)}", saw=saw, then="run it again")
-    return Change.done(principal, f"sessions issued before {_say(after)} are denied", issued_before=after.isoformat())
+        after = dict(zip(due, pool.map(account.principals.cut_off, due.values()), strict=True))
+    for name, cut in after.items():
+        if cut is None or cut < cut_at.replace(microsecond=0):
+            saw = _say(cut) if cut else "none"
+            raise UnprovenError(name, wanted=f"a cut-off at {_say(cut_at)}", saw=saw, then="run it again")
+    says = (
+        f"sessions of {', '.join(list(due)[:_SHOWN])}{' …' if len(due) > _SHOWN else ''} issued before {_say(cut_at)}"
+    )
+    return Change.done(system, f"{says} are denied", issued_before=cut_at.isoformat(), principals=sorted(due))
 
 
 @action(kind="destroy", needs=("iam:GetLoginProfile", "iam:DeleteLoginProfile"), undo="none")

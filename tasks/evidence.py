@@ -11,29 +11,33 @@ from crisis.domain.credential import Inventory
 from crisis.engine.action import action
 from crisis.engine.run import current_run
 from crisis.errors import UnprovenError
-from tasks.inventory import take_inventory
+from tasks.inventory import find_holders, take_inventory
+
+
+@action(kind="inform", needs=("crisis:home",), undo="none")
+def snapshot_leaked(service: str, leaked: tuple[str, ...]) -> Change:
+    """
+    List what the holders of leaked access keys hold, and keep that with its hash, before they are stopped.
+
+    It takes seconds where an inventory of everything takes minutes, which an intruder would have.
+
+    Again  finds the snapshot of this incident on record and takes no other.
+    Undo   none.
+    Fails  UnprovenError when the file cannot be read back.
+    """
+    return _kept(service, "leaked", find_holders(leaked))
 
 
 @action(kind="inform", needs=("crisis:home",), undo="none")
 def snapshot_evidence(service: str) -> Change:
     """
-    List every credential with its holder and last use, and keep that with its hash, before anything is changed.
+    List every credential with its holder and last use, and keep that with its hash, before anything is ended.
 
     Again  finds the snapshot of this incident on record and takes no other: what was there first is the evidence.
     Undo   none.
     Fails  UnprovenError when the file cannot be read back.
     """
-    found = take_inventory()
-    text = found.model_dump_json(indent=1)
-    file = _folder() / f"credentials-{found.taken_at:%Y%m%dT%H%M%S%fZ}.json"
-    _write(file, text)
-    digest = hashlib.sha256(text.encode()).hexdigest()
-    if _read(file) != text:
-        raise UnprovenError(
-            str(file), wanted="the snapshot", saw="another text", then="look at the disk of CRISIS_HOME"
-        )
-    facts = {"file": file.name, "sha256": digest, "credentials": len(found.credentials), "unseen": list(found.unseen)}
-    return Change.done(service, f"{found.says}; sha256 {digest[:12]}", **facts)
+    return _kept(service, "credentials", take_inventory())
 
 
 def read_evidence(snapshot: Change) -> Inventory:
@@ -46,6 +50,18 @@ def read_evidence(snapshot: Change) -> Inventory:
         return Inventory.model_validate_json(text)
     except ValidationError:
         raise UnprovenError(str(file), wanted="a snapshot", saw="another shape", then=then) from None
+
+
+def _kept(service: str, name: str, found: Inventory) -> Change:
+    text = found.model_dump_json(indent=1)
+    file = _folder() / f"{name}-{found.taken_at:%Y%m%dT%H%M%S%fZ}.json"
+    _write(file, text)
+    digest = hashlib.sha256(text.encode()).hexdigest()
+    if _read(file) != text:
+        then = "look at the disk of CRISIS_HOME"
+        raise UnprovenError(str(file), wanted="the snapshot", saw="another text", then=then)
+    facts = {"file": file.name, "sha256": digest, "credentials": len(found.credentials), "unseen": list(found.unseen)}
+    return Change.done(service, f"{found.says}; sha256 {digest[:12]}", **facts)
 
 
 def _folder() -> Path:

@@ -5,15 +5,16 @@ from dataclasses import dataclass
 
 from crisis.domain.change import Change
 from crisis.domain.clock import utc_now, write_time
-from crisis.domain.credential import Inventory
+from crisis.domain.credential import Credential, Inventory
 from crisis.domain.systems import Aws
 from crisis.engine.action import attempt
 from crisis.engine.look import observation
 from crisis.engine.run import current_run
+from tasks.checklist import open_task_for_ghost
 from tasks.hunt_aws import find_aws_ghosts
 from tasks.inventory import take_inventory
 
-_SHOWN = 300
+_SHOWN, _MOST_TASKS = 300, 50
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,20 +35,42 @@ class Findings:
 @observation
 def hunt(service: str, known: tuple[str, ...]) -> Findings:  # noqa: ARG001 - it names the look in the timeline
     """Find live credentials that are not among the known ones, and what differs from the baseline of each account."""
-    run, now = current_run(), take_inventory()
-    strangers = sorted(one.key for one in now.credentials if one.alive and not one.ours and one.key not in set(known))
+    run, now, ours = current_run(), take_inventory(), frozenset(known)
+    strangers = sorted(one.key for one in now.credentials if one.alive and not one.ours and not _is_known(one, ours))
     since = write_time(run.state().opened_at or utc_now())
     ghosts = list[str]()
     for name, system in run.protocol.systems.items():
         if isinstance(system, Aws):
-            found = attempt(find_aws_ghosts, name, since)
-            ghosts += [*found.trust, *found.differences, *found.traces] if found else [f"{name}: could not be searched"]
+            found = attempt(find_aws_ghosts, name, since, known)
+            lines = (*found.trust, *found.differences, *found.traces) if found else ("it could not be searched",)
+            ghosts += [f"{name}: {line}" for line in lines]
     return Findings(tuple(strangers), tuple(ghosts))
 
 
 def known_keys(found: Inventory, ended: Iterable[Change]) -> tuple[str, ...]:
     """Return the keys of what was there before the breach, and of the successors that we made of it."""
     before = {one.key for one in found.credentials}
-    made = {new for change in ended for new in change.facts.get("rotated", {}).values()}
-    systems = {one.system for one in found.credentials if one.kind == "access key"}
-    return tuple(sorted(before | {f"{system}/access key/{name}" for system in systems for name in made}))
+    return tuple(sorted(before | successors(ended) | {f"/secret/{name}" for name in _stores(ended)}))
+
+
+def successors(ended: Iterable[Change]) -> set[str]:
+    """Return the keys of the credentials that took the place of those which were ended."""
+    return {str(key) for change in ended for key in change.facts.get("successors", ())}
+
+
+def _stores(ended: Iterable[Change]) -> set[str]:
+    return {str(name) for change in ended for name in change.facts.get("kept_at", ())}
+
+
+def _is_known(one: Credential, known: frozenset[str]) -> bool:
+    """Whether a credential was there before, or is ours: AWS adds six characters to the name of a secret."""
+    name = one.name.rpartition(":secret:")[2].rpartition("-")[0]
+    return one.key in known or (one.kind == "secret" and f"/secret/{name}" in known)
+
+
+def open_tasks_for_ghosts(left: Findings) -> None:
+    """Put what an intruder may have left before a person: only somebody who knows the system can judge it."""
+    owner = next(iter(current_run().protocol.levels[current_run().state().level].decision_makers))
+    for ghost in left.ghosts[:_MOST_TASKS]:
+        system, _, what = ghost.partition(": ")
+        attempt(open_task_for_ghost, system, what, owner)

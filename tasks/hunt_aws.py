@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from crisis.clients.aws import Account, baseline
+from crisis.clients.aws.principals import CONTAINED, CUT_OFF
 from crisis.clients.aws.regional import enabled_regions
 from crisis.clients.aws.trail import Trail
 from crisis.domain.clock import parse_time, utc_now
@@ -36,19 +37,33 @@ class Ghosts:
 
 
 @observation
-def find_aws_ghosts(system: str, since: str) -> Ghosts:
-    """Find what is new, gone or changed since the baseline, who may assume roles, and what CloudTrail saw since."""
+def find_aws_ghosts(system: str, since: str, known: tuple[str, ...]) -> Ghosts:
+    """
+    Find what is new, gone or changed since the baseline, who may assume roles, and what CloudTrail saw since.
+
+    What we did ourselves is none of it: keys and passwords among the `known` credentials, denies of ours.
+    """
     before = baseline.read(baseline.file_of(current_run().settings.home, system))
     unseen: list[str] = []
     with open_account(system) as account:
         now = json.loads(json.dumps(baseline.take(account), default=str))
-        known = frozenset(account.session.system.known_accounts)
-        trust = baseline.doubtful_trust(now, account.number(), known)
+        accounts = frozenset(account.session.system.known_accounts)
+        trust = baseline.doubtful_trust(now, account.number(), accounts)
         traces = _traces(account, parse_time(since), unseen)
     if before is None:
         unseen.append("no baseline: take one by `crisis baseline` while all is well")
-    found = [one.says for one in baseline.differences(before, now)] if before is not None else []
+    differ = baseline.differences(before, now) if before is not None else []
+    found = [one.says for one in differ if not _is_ours(system, one, frozenset(known))]
     return Ghosts(tuple(found), tuple(trust), tuple(traces), tuple(unseen))
+
+
+def _is_ours(system: str, one: baseline.Difference, known: frozenset[str]) -> bool:
+    kind, _, rest = one.what.partition(".")
+    if kind == "keys":
+        return f"{system}/access key/{rest.partition('.')[0]}" in known
+    if kind == "users" and rest.endswith(".login"):
+        return one.how == "changed" and f"{system}/login/{rest.removesuffix('.login')}" in known
+    return rest.endswith((f".inline.{CONTAINED}", f".inline.{CUT_OFF}"))
 
 
 def _traces(account: Account, since: datetime, unseen: list[str]) -> list[str]:

@@ -106,16 +106,18 @@ def reopen_sessions(system: str) -> Change:
 
 
 @action(kind="destroy", needs=("sessions:end",), undo="none")
-def end_sessions(system: str) -> Change:
+def end_sessions(system: str, turn: int = 1) -> Change:
     """
     End every session: refuse the older ones first where there is a not-before time, then remove or re-key all.
 
-    Again  finds them ended by this incident and the canary refused, and changes nothing; after a crash it goes on.
+    `turn` is 2 once the hole is closed: sessions that came through it meanwhile end then, with a new canary.
+
+    Again  finds them ended in this turn and the canary refused, and changes nothing; after a crash it goes on.
     Undo   none: users log in again; what only stood in their sessions is gone.
     Fails  UnprovenError when the canary still opens something, when none was taken before, when the application does
            not compare the epoch, or when nobody can log in any more; the sessions are removed all the same.
     """
-    holder, kept = _holder(system), _begun(system)
+    holder, kept = _holder(system), _begun(system, turn)
     if kept.ended_at and kept.jar is not None:
         because = f"ended at {_clock(kept.ended_at)}: {_prove(system, holder, kept)}"
         return Change.none(system, because=because, count=kept.count)
@@ -165,19 +167,23 @@ def _kept(system: str) -> Kept:
     return _shelf().read(system) or Kept()
 
 
-def _begun(system: str) -> Kept:
+def _begun(system: str, turn: int = 1) -> Kept:
     """
-    Return what is kept; where no canary was taken, keep at least what the end must know when it is tried again.
+    Return what is kept of this turn.
 
-    Without it a second try could not tell a new key from an old one, and would renew it once more.
+    Where no canary was taken, what the end must know when it is tried again is kept at least: without it a second try
+    could not tell a new key from an old one, and would renew it once more.
     """
-    shelf = _shelf()
+    shelf, holder = _shelf(), _holder(system)
     kept = shelf.read(system)
-    if kept is None:
-        with connect(_holder(system)) as store:
-            kept = Kept(mark=store.mark(), epoch_before=store.epoch())
-        shelf.keep(system, kept)
-    return kept
+    if kept is not None and kept.turn >= turn:
+        return kept
+    jar = take(holder.canary, system) if kept is not None and kept.jar is not None else None
+    with connect(holder) as store:
+        taken_at = time.time() if jar is not None else 0.0
+        begun = Kept(taken_at=taken_at, jar=jar, mark=store.mark(), epoch_before=store.epoch(), turn=turn)
+    shelf.keep(system, begun)
+    return begun
 
 
 def _raise_epoch(system: str, kept: Kept) -> tuple[Kept, bool]:

@@ -1,6 +1,7 @@
 """Inventory: every credential that protocol.yaml's systems can list, and what could not be listed."""
 
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Iterable
 from typing import get_args
 
 from crisis.domain.clock import utc_now
@@ -9,9 +10,12 @@ from crisis.domain.systems import Aws, ByHand, System, ThirdParty, Vault
 from crisis.domain.systems.third import order_of_ending
 from crisis.engine.action import attempt
 from crisis.engine.run import current_run
-from tasks.inventory_aws import list_aws_credentials
+from tasks.inventory_aws import find_aws_holders, list_aws_credentials
 from tasks.list_vault import list_vault_credentials
 from tasks.revoke_third import list_third_party_keys
+
+_ACCESS_KEY = re.compile(r"AKIA[A-Z0-9]{16}")
+"""As AWS spells the id of a user's key; that of a session, ASIA…, has no holder that can be asked for."""
 
 
 def take_inventory() -> Inventory:
@@ -19,6 +23,15 @@ def take_inventory() -> Inventory:
     systems = current_run().protocol.systems
     parts = [_listed(name, systems[name]) for name in in_order(systems)]
     return Inventory.of(parts, utc_now())
+
+
+def find_holders(leaked: Iterable[str]) -> Inventory:
+    """List what the holders of leaked access keys hold; what else leaked is found by the whole inventory."""
+    names = (one.rpartition("/")[2] for one in leaked)
+    keys = tuple(one for one in names if _ACCESS_KEY.fullmatch(one))
+    systems = current_run().protocol.systems
+    parts = [attempt(find_aws_holders, name, keys) for name, one in systems.items() if keys and isinstance(one, Aws)]
+    return Inventory.of([part for part in parts if part is not None], utc_now())
 
 
 def in_order(systems: dict[str, System]) -> tuple[str, ...]:

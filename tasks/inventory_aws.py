@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from crisis.clients.aws import inventory
 from crisis.clients.aws.batch import each_key
 from crisis.clients.aws.keys import LastUse
-from crisis.domain.clock import parse_time
+from crisis.domain.clock import parse_time, utc_now
 from crisis.domain.credential import Inventory
 from crisis.engine.look import observation
 from tasks.contain_aws import open_account
@@ -31,6 +31,14 @@ def list_aws_credentials(system: str) -> Inventory:
     """List every credential of an AWS account, in every region, with its gaps."""
     with open_account(system) as account:
         return inventory.take(account, system)
+
+
+@observation
+def find_aws_holders(system: str, keys: tuple[str, ...]) -> Inventory:
+    """List what the holders of these access keys (ids) hold: a few calls, and not the whole account."""
+    with open_account(system) as account:
+        parts = [inventory.of_holder(account, system, one) for one in keys]
+    return Inventory.of(parts, utc_now())
 
 
 @observation

@@ -1,14 +1,16 @@
 """Kill: the plan of every credential that ends, in the order in which they end, and once more after the hole."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from datetime import timedelta
-from itertools import groupby
+from typing import Any
 
+from crisis.clients.aws import baseline
 from crisis.domain.change import Change
 from crisis.domain.credential import Credential, Inventory, Scope
 from crisis.domain.plan import Choice, Plan, Step
-from crisis.domain.systems import Aws, System
-from crisis.domain.systems.third import GitHubKeys
+from crisis.domain.systems import Aws, System, Vault
+from crisis.domain.systems.third import KINDS, GitHubKeys
 from crisis.domain.systems.vault import Place
 from crisis.engine.action import step
 from crisis.engine.gate import carry_out
@@ -16,8 +18,8 @@ from crisis.engine.run import current_run
 from crisis.errors import ProtocolError
 from tasks.checklist import open_task, open_task_for_key
 from tasks.contain import matching, session_systems, user_key
-from tasks.contain_aws import close_aws_console, revoke_aws_sessions
-from tasks.hunt import Findings
+from tasks.contain_aws import close_aws_console, contain_aws_principal, disable_aws_keys, revoke_aws_sessions
+from tasks.hunt import Findings, successors
 from tasks.invalidate_sessions import end_sessions
 from tasks.inventory import in_order, take_inventory
 from tasks.isolate_aws import sign_out_aws_pool
@@ -57,25 +59,23 @@ def kill_again(found: Inventory, ended: list[Change], left: Findings) -> list[Ch
     """
     End what passed through the hole while it was open: the successors made meanwhile, and what nobody knew before.
 
-    Asks again, for it is another plan. Does nothing where nothing was rotated and nothing is new.
+    Asks again, for it is another plan. Does nothing where nothing was replaced and nothing is new.
     """
-    made = {new for change in ended for new in change.facts.get("rotated", {}).values()}
+    made = successors(ended)
     if not made and not left.strangers:
         return []
-    return carry_out("kill-again", lambda: _plan_again(found, made, left), ask_decision_maker)
+    return carry_out("kill-again", lambda: _plan_again(found, made, left), ask_decision_maker, go_on=True)
 
 
 def _plan_again(found: Inventory, made: set[str], left: Findings) -> Plan:
-    now, strangers = take_inventory(), set(left.strangers)
-    covered = [
-        one for one in now.credentials if one.alive and not one.ours and (one.name in made or one.key in strangers)
-    ]
+    now, again = take_inventory(), made | set(left.strangers)
+    covered = [one for one in now.credentials if one.alive and not one.ours and one.key in again]
     known = Inventory(taken_at=now.taken_at, credentials=(*found.credentials, *covered), unseen=now.unseen)
-    return _plan("kill-again", "End what passed through the hole while it was open", covered, known)
+    return _plan("kill-again", "End what passed through the hole while it was open", covered, known, turn=2)
 
 
-def _plan(gate: str, title: str, covered: Sequence[Credential], known: Inventory) -> Plan:
-    steps = tuple(_steps(covered, known))
+def _plan(gate: str, title: str, covered: Sequence[Credential], known: Inventory, turn: int = 1) -> Plan:
+    steps = tuple(_steps(_Work(covered, known, turn)))
     users = sorted({user for one in covered for user in one.used_by})
     number, ours = len(covered), [one for one in known.credentials if one.ours]
     notes = [f"not seen, so not ended: {line}" for line in known.unseen]
@@ -94,36 +94,58 @@ def _plan(gate: str, title: str, covered: Sequence[Credential], known: Inventory
     )
 
 
-def _steps(covered: Sequence[Credential], known: Inventory) -> _Steps:
+@dataclass(frozen=True)
+class _Work:
+    """What is to be ended, what there is in all, and whether it is the first turn or the one after the hole."""
+
+    covered: Sequence[Credential]
+    known: Inventory
+    turn: int
+
+    def of(self, system: str) -> "_Work":
+        return replace(self, covered=[one for one in self.covered if one.system == system])
+
+
+def _steps(work: _Work) -> _Steps:
     systems = current_run().protocol.systems
-    by_system = {
-        name: list(group)
-        for name, group in groupby(sorted(covered, key=lambda one: one.system), lambda one: one.system)
-    }
+    here = {one.system for one in work.covered}
     for name in in_order(systems):
-        yield from _of_system(name, systems[name], by_system.get(name, []), known)
-    for one in by_system.get("unlisted", []):
-        yield _by_hand(one)
+        if name in here:
+            yield from _of_system(name, systems[name], work.of(name))
+    for one in work.covered:
+        if one.system not in systems:
+            yield _by_hand(one)
     for name in session_systems(systems):
-        yield step(end_sessions, now="sessions of users are valid", wanted="every one is refused", system=name)
+        about = {"system": name, **({"turn": work.turn} if work.turn > 1 else {})}
+        yield step(end_sessions, now="sessions of users are valid", wanted="every one is refused", **about)
 
 
-def _of_system(name: str, system: System, covered: Sequence[Credential], known: Inventory) -> _Steps:
+def _of_system(name: str, system: System, work: _Work) -> _Steps:
     if isinstance(system, GitHubKeys) and system.leaked is not None:
         yield step(revoke_leaked_tokens, now="they leaked", wanted="GitHub refuses each", system=name)
     done = set[str]()
-    for one in sorted(covered, key=lambda one: _FIRST.index(one.kind) if one.kind in _FIRST else len(_FIRST)):
-        if isinstance(system, Aws) and one.kind == "secret" and one.holder.startswith(f"{system.keys_at}/"):
-            continue  # it holds an access key, and changes with it
+    for one in sorted(work.covered, key=lambda one: _FIRST.index(one.kind) if one.kind in _FIRST else len(_FIRST)):
+        if _changes_with_another(one, system):
+            continue
         make = _MAKERS.get(one.kind)
         if one.fate == "by hand" or make is None:
             yield _by_hand(one)
             continue
-        for made in make(one, covered, known):
+        for made in make(one, work):
             digest = f"{made.action} {made.arguments}"
             if digest not in done:  # one step ends all keys of an account, or all secret ids of a role
                 done.add(digest)
                 yield made
+
+
+def _changes_with_another(one: Credential, system: System) -> bool:
+    """Whether a secret is only where an access key or a secret id is kept: it changes with what it holds."""
+    if one.kind != "secret":
+        return False
+    if isinstance(system, Aws):
+        return one.holder.startswith(f"{system.keys_at}/")
+    kept = {f"{role.kept_in}/{role.kept_at}" for role in system.approles} if isinstance(system, Vault) else set()
+    return one.holder in kept
 
 
 def _by_hand(one: Credential) -> Step:
@@ -136,71 +158,93 @@ def _by_hand(one: Credential) -> Step:
     return step(open_task_for_key, now="valid", wanted="a person shows that it is refused", **about)
 
 
-def _access_keys(_one: Credential, covered: Sequence[Credential], known: Inventory) -> _Steps:
-    keys = [one for one in covered if one.kind == "access key"]
-    ids = sorted(one.name for one in known.credentials if (one.system, one.kind) == (_one.system, "access key"))
-    names = tuple(sorted(user_key(one) for one in keys))
-    about = {"system": _one.system, "keys": names, "known": tuple(ids)}
-    yield step(rotate_aws_keys, now=f"{len(names)} keys valid", wanted="refused, and replaced", **about)
+def _access_keys(one: Credential, work: _Work) -> _Steps:
+    """Replace keys; those of users whom the baseline does not know are switched off, and nobody gets a new one."""
+    every = [each for each in work.covered if each.kind == "access key"]
+    strange = {each.holder for each in every if _is_stranger(one.system, each.holder)}
+    known = tuple(sorted(each.name for each in work.known.credentials if _is_key_of(each, one.system)))
+    lost = tuple(sorted(user_key(each) for each in every if each.holder in strange))
+    names = tuple(sorted(user_key(each) for each in every if each.holder not in strange))
+    for holder in sorted(strange):
+        yield step(contain_aws_principal, now="a stranger", wanted="denied all", system=one.system, principal=holder)
+    if lost:
+        now, wanted = f"{len(lost)} keys of strangers valid", "refused, and not replaced"
+        yield step(disable_aws_keys, now=now, wanted=wanted, system=one.system, keys=lost)
+    if names:
+        now, wanted = f"{len(names)} keys valid", "refused, and replaced"
+        yield step(rotate_aws_keys, now=now, wanted=wanted, system=one.system, keys=names, known=known)
 
 
-def _login(one: Credential, _covered: Sequence[Credential], _known: Inventory) -> _Steps:
-    about = {"system": one.system, "user": one.holder.removeprefix("user/") or one.name}
+def _is_key_of(one: Credential, system: str) -> bool:
+    return (one.system, one.kind) == (system, "access key")
+
+
+def _is_stranger(system: str, holder: str) -> bool:
+    """Whether the baseline of an account does not know a user; without a baseline nobody is a stranger."""
+    before = baseline.read(baseline.file_of(current_run().settings.home, system))
+    return before is not None and holder.removeprefix("user/") not in before.get("users", {})
+
+
+def _login(one: Credential, work: _Work) -> _Steps:
+    about = {"system": one.system, "user": _user(one)}
     yield step(close_aws_console, now="a console password", wanted="none", **about)
-    about = {"system": one.system, "principal": f"user/{one.holder.removeprefix('user/') or one.name}"}
-    yield step(revoke_aws_sessions, now="console sessions valid", wanted="refused", **about)
+    yield from _role_sessions(one, work)
 
 
-def _role_sessions(one: Credential, _covered: Sequence[Credential], _known: Inventory) -> _Steps:
-    about = {"system": one.system, "principal": one.holder}
+def _role_sessions(one: Credential, work: _Work) -> _Steps:
+    """End the sessions of all roles and of all who may log in, in one step: AWS needs seconds to hear of each."""
+    roles = {each.holder for each in work.covered if each.kind == "role sessions"}
+    users = {f"user/{_user(each)}" for each in work.covered if each.kind == "login"}
+    about = {"system": one.system, "principals": tuple(sorted(roles | users))}
     yield step(revoke_aws_sessions, now="sessions valid", wanted="those issued until now refused", **about)
 
 
-def _token(one: Credential, _covered: Sequence[Credential], _known: Inventory) -> _Steps:
+def _user(one: Credential) -> str:
+    return one.holder.removeprefix("user/") or one.name
+
+
+def _token(one: Credential, _work: _Work) -> _Steps:
     yield step(revoke_vault_token, now="valid", wanted="refused", system=one.system, accessor=one.name)
 
 
-def _leases(one: Credential, _covered: Sequence[Credential], _known: Inventory) -> _Steps:
+def _leases(one: Credential, _work: _Work) -> _Steps:
     yield step(revoke_vault_leases, now=one.note or "lent", wanted="none lent", system=one.system, prefix=one.name)
 
 
-def _secret_id(one: Credential, _covered: Sequence[Credential], _known: Inventory) -> _Steps:
+def _secret_id(one: Credential, work: _Work) -> _Steps:
     place = Place.parse(one.name)
-    about = {"system": one.system, "name": f"{place.mount}:{place.path}"}
+    about: dict[str, Any] = {"system": one.system, "name": f"{place.mount}:{place.path}"}
+    about |= {"turn": work.turn} if work.turn > 1 else {}
     yield step(rotate_vault_secret_id, now="its secret ids log in", wanted="a new one alone does", **about)
 
 
-def _transit_key(one: Credential, _covered: Sequence[Credential], _known: Inventory) -> _Steps:
+def _transit_key(one: Credential, _work: _Work) -> _Steps:
     if one.fate == "rotate":
         yield step(rotate_vault_key, now="encrypts", wanted="a newer version does", system=one.system, name=one.name)
 
 
-def _root(one: Credential, _covered: Sequence[Credential], _known: Inventory) -> _Steps:
+def _root(one: Credential, _work: _Work) -> _Steps:
     yield step(rotate_vault_root, now="valid", wanted="refused, and replaced", system=one.system, name=one.name)
 
 
-def _version(one: Credential, _covered: Sequence[Credential], _known: Inventory) -> _Steps:
+def _version(one: Credential, _work: _Work) -> _Steps:
     if one.fate == "revoke":
         yield step(destroy_vault_versions, now="readable", wanted="destroyed", system=one.system, name=one.name)
     else:  # only its owner knows what to write there
         yield _by_hand(one)
 
 
-def _pool(one: Credential, _covered: Sequence[Credential], _known: Inventory) -> _Steps:
+def _pool(one: Credential, _work: _Work) -> _Steps:
     region, _, pool = one.name.partition(":")
     about = {"system": one.system, "region": region, "pool": pool}
     yield step(sign_out_aws_pool, now="tokens of its users valid", wanted="refresh tokens refused", **about)
 
 
-def _third(one: Credential, _covered: Sequence[Credential], _known: Inventory) -> _Steps:
+def _third(one: Credential, _work: _Work) -> _Steps:
     yield step(end_third_party_key, now="valid", wanted="refused", system=one.system, key=one.name)
 
 
-_Maker = Callable[[Credential, Sequence[Credential], Inventory], _Steps]
-_THIRD = (
-    "github keys", "stripe keys", "twilio keys", "sendgrid keys", "slack tokens", "datadog keys", "cloudflare tokens",
-    "npm tokens", "openai keys",
-)  # fmt: skip
+_Maker = Callable[[Credential, _Work], _Steps]
 
 _MAKERS: dict[str, _Maker] = {
     "access key": _access_keys,
@@ -213,5 +257,5 @@ _MAKERS: dict[str, _Maker] = {
     "transit key": _transit_key,
     "database root": _root,
     "secret": _version,
-    **dict.fromkeys(_THIRD, _third),
+    **dict.fromkeys(KINDS, _third),
 }

@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from crisis.domain.credential import Inventory, Scope
+from crisis.domain.systems.third import KINDS
 from crisis.engine.look import observation
 from crisis.engine.run import current_run
 from crisis.errors import UnprovenError
@@ -11,7 +12,7 @@ from tasks.contain import matching, session_systems
 from tasks.invalidate_sessions import verify_sessions_ended
 from tasks.inventory import take_inventory
 
-_TELLING = frozenset({"access key", "login", "token", "leases", "secret-id"})
+_TELLING = frozenset({"access key", "login", "token", "leases", "secret-id", *KINDS})
 """Kinds whose listing shows that one is dead; the others were proved by the action that ended them."""
 
 _SHOWN = 8
@@ -27,7 +28,7 @@ class Dead:
     @property
     def says(self) -> str:
         """The proof in one line."""
-        return f"{self.dead} of {self.of} credentials dead"
+        return f"{self.dead} of {self.of} looked up once more: dead"
 
 
 def prove_dead(service: str, found: Inventory, leaked: Iterable[str], scope: Scope) -> None:

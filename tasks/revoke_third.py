@@ -41,14 +41,10 @@ def list_third_party_keys(system: str) -> Inventory:
             unseen = [] if found is not None else [f"{system}: its keys are not listed; those of protocol.yaml alone"]
         except RefusedError as error:
             unseen = [f"{system}: {error.saw}; {error.then}"]
+        seen = {one.name for one in listed}
+        unlisted = [_tried(vendor, key) for key in model.keys if key.name not in seen]
     known = {key.name: key for key in model.keys}
-    seen = {one.name for one in listed}
-    keys = [_credential(system, model, one, known.get(one.name)) for one in listed]
-    keys += [
-        _credential(system, model, ListedKey(key.name, note="in protocol.yaml alone"), key)
-        for key in model.keys
-        if key.name not in seen
-    ]
+    keys = [_credential(system, model, one, known.get(one.name)) for one in (*listed, *unlisted)]
     return Inventory(taken_at=utc_now(), credentials=tuple(keys), unseen=tuple(unseen))
 
 
@@ -130,6 +126,13 @@ def _credential(system: str, model: ThirdParty, one: ListedKey, known: ThirdKey 
         system=system, kind=model.kind, name=one.name, holder=one.holder, fate="revoke",
         used_by=known.used_by if known else (), alive=one.alive, note=one.note,
     )  # fmt: skip
+
+
+def _tried(vendor: KeyVendor, key: ThirdKey) -> ListedKey:
+    """Say of a key that its vendor does not list whether it is taken; one whose value is not known counts as alive."""
+    note = "in protocol.yaml alone"
+    alive = key.secret is None or vendor.accepts(read(key.secret))
+    return ListedKey(key.name, alive=alive, note=note if alive else f"{note}; the vendor refuses it")
 
 
 def _check_not_ours(model: ThirdParty, key: str, secret: SecretStr | None) -> None:

@@ -38,7 +38,13 @@ def rotate_aws_keys(system: str, keys: tuple[str, ...], known: tuple[str, ...]) 
 
         outcome = each_key(keys, rotate)
     done = outcome.insist(system, f"{len(keys)} keys rotated and proved")
-    facts = {"rotated": {key: one.new for key, one in done.items() if one.new}, "report": _report(done)}
+    new = {key: one for key, one in done.items() if one.new}
+    facts = {
+        "rotated": {key: one.new for key, one in new.items()},
+        "successors": sorted(f"{system}/access key/{one.new}" for one in new.values()),
+        "kept_at": sorted(one.kept_at for one in new.values()),
+        "report": _report(done),
+    }
     if not any(one.changed for one in done.values()):
         return Change.none(system, because=f"{len(done)} keys were rotated already; the old ones are refused", **facts)
     return Change.done(system, _note(done), **facts)

@@ -26,30 +26,36 @@ _BYTES = 32
     ),
     undo="none",
 )  # fmt: skip
-def rotate_vault_secret_id(system: str, name: str) -> Change:
+def rotate_vault_secret_id(system: str, name: str, turn: int = 1) -> Change:
     """
     Give an AppRole a new secret id where it is kept, and end all its others. `name` is `mount:role`.
 
-    Again  finds the secret id that this incident made; one that was made and never stored is ended and made anew.
+    `turn` is 2 once the hole is closed: what was made while it was open is then replaced in its turn.
+
+    Again  finds the secret id that this turn made; one that was made and never stored is ended and made anew.
     Undo   none.
     Fails  UnprovenError when the new one does not log in (the old ones stay then) or an old one still does.
     """
-    to, place, incident = vault_of(system), Place.parse(name), current_run().incident
+    to, place, mark = vault_of(system), Place.parse(name), _mark(turn)
     role, target = to.approle(place.mount, place.path), f"{system} secret id of {place.mount}:{place.path}"
     if role is None:
         then = f"add it to systems.{system}.approles"
         raise ProtocolError(target, wanted="to know where it is kept", saw="no such role", then=then)
     with vault.connect(to) as client:
-        made = _store_successor(client, role, incident, target)
+        made = _store_successor(client, role, mark, target)
         kept = _kept(client, role)
+        version = client.kv.versions(role.kept_in, role.kept_at).current
         if not client.approles.opens(role.mount, role.role, SecretStr(str(kept.get(_FIELD, "")))):
             then = "the old ones were left alive; look at the role"
             raise UnprovenError(target, wanted="the new one to log in", saw="it is refused", then=then)
         ended = _end_others(client, role, str(kept[_ACCESSOR]), target)
+    places = {"secret-id": Place(place.mount, place.path, str(kept[_ACCESSOR])).name}
+    places["secret"] = Place(role.kept_in, role.kept_at, str(version)).name
+    facts = {"successors": [f"{system}/{kind}/{one}" for kind, one in places.items()], "accessor": kept[_ACCESSOR]}
     if not made and not ended:
-        return Change.none(target, because="this incident's own is the only one", accessor=kept[_ACCESSOR])
+        return Change.none(target, because="the one that we made is the only one", **facts)
     note = f"a new one is stored and logs in; {ended} old ones are refused"
-    return Change.done(target, note, accessor=kept[_ACCESSOR])
+    return Change.done(target, note, **facts)
 
 
 @action(kind="destroy", needs=("vault:+/data/*:read,update", "vault:+/metadata/*:read"), undo="none")
@@ -131,9 +137,11 @@ def rotate_vault_key(system: str, name: str) -> Change:
         canary = client.transit.canary(place.mount, place.path, latest)
         if latest <= place.number or not client.transit.opens(place.mount, place.path, canary):
             raise UnprovenError(target, wanted="a newer version that encrypts", saw=f"version {latest}")
+    successors = [f"{system}/transit key/{Place(place.mount, place.path, str(latest)).name}"]
     if before > place.number:
-        return Change.none(target, because=f"version {latest} is the newest already", version=latest)
-    return Change.done(target, f"version {latest} encrypts", version=latest)
+        because = f"version {latest} is the newest already"
+        return Change.none(target, because=because, version=latest, successors=successors)
+    return Change.done(target, f"version {latest} encrypts", version=latest, successors=successors)
 
 
 @action(
@@ -214,17 +222,23 @@ def rotate_vault_root(system: str, name: str) -> Change:
     return Change.done(target, "rotated; the server gets in with the new password, which nobody else can read")
 
 
-def _store_successor(client: vault.Vault, role: AppRole, incident: str, target: str) -> bool:
-    """Make and store this incident's secret id, unless it is stored already; return whether one was made."""
+def _mark(turn: int) -> str:
+    """Return what marks a secret id as made by this incident, in this turn."""
+    incident = current_run().incident
+    return incident if turn == 1 else f"{incident}#{turn}"
+
+
+def _store_successor(client: vault.Vault, role: AppRole, mark: str, target: str) -> bool:
+    """Make and store the secret id of this mark, unless it is stored already; return whether one was made."""
     kept = _kept(client, role)
     version = client.kv.versions(role.kept_in, role.kept_at).current
     found = client.approles.secret_ids(role.mount, role.role)
-    ours = [one.accessor for one in found if one.incident == incident]
+    ours = [one.accessor for one in found if one.incident == mark]
     if kept.get(_ACCESSOR) in ours:
         return False
     for lost in ours:  # made before a crash, never stored: nobody knows it
         client.approles.destroy(role.mount, role.role, lost)
-    secret, accessor = client.approles.make(role.mount, role.role, incident)
+    secret, accessor = client.approles.make(role.mount, role.role, mark)
     values = {**kept, _FIELD: secret.get_secret_value(), _ACCESSOR: accessor}
     if not client.kv.write(role.kept_in, role.kept_at, Secret(values), cas=version):
         client.approles.destroy(role.mount, role.role, accessor)

@@ -211,3 +211,17 @@ def test_the_same_wrong_answer_twice_is_heard_twice(server: Server) -> None:
     mirror.close()
 
     assert form.heard == [ANSWER, ANSWER]
+
+
+def test_it_has_listened_once_prefect_said_what_was_filled_in(server: Server) -> None:
+    """Somebody pressed Resume, and Prefect is slow to say so: the run is not put aside meanwhile."""
+    form, mirror = Form(settles=False), PrefectMirror(uuid4(), logging.getLogger("test"))
+    server.resume()
+    server.trouble = {"read_flow_run_input": [(503, False)] * 5}
+    mirror.ask(form)
+    before = mirror.has_listened, list(form.heard)
+    wait(lambda: mirror.has_listened)
+    mirror.close()
+
+    assert before == (False, [])
+    assert form.heard == [ANSWER]

@@ -185,6 +185,7 @@ class Nursery:
 
 def _broken_world() -> World:
     world = World.start()
+    world.shoppers(0)
     bad = world.push_bad_release()
     world.wait_until(lambda state: state["serving"] == bad, seconds=60)
     return world

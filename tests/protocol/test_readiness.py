@@ -25,6 +25,7 @@ SECRET = "JBSWY3DPEHPK3PXPJBSWY3DP"
 def world() -> Iterator[World]:
     """Start a healthy sandbox."""
     with World.start() as world:
+        world.shoppers(0)
         yield world
 
 

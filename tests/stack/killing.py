@@ -7,6 +7,7 @@ import sys
 import tempfile
 import time
 from collections import Counter
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,9 +15,12 @@ from typing import Any
 from ruamel.yaml import YAML
 
 from crisis.domain.entry import Entry
+from crisis.drill.bad_deploy import BadDeploy
+from crisis.drill.breach import Breach, write_protocol
 from crisis.drill.rehearsal import Outcome, rehearse
 from crisis.drill.stack import Stack
 from crisis.journal.store import Journal
+from crisis.sandbox.company.company import Company
 from crisis.sandbox.world import World
 
 PROJECT = Path(__file__).resolve().parents[2]
@@ -24,6 +28,7 @@ _READS = 0.2
 _RUN = re.compile(
     r"INC-\d{8}-[0-9a-f]{6,8}|[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f-]{22}|\b[0-9a-f]{7,40}\b"
     r"|(?<=revert )\d+(?=\])|(?<=Reply: Q)\d+|/in/[\w.-]+|127\.0\.0\.1:\d+"
+    r"|(?<=decide kill )\d+|(?<=decide hole )\d+|(?<=decide kill-again )\d+|AKIA[A-Z0-9]{16}|\b[A-Za-z0-9]{24}\b"
 )
 
 
@@ -38,32 +43,40 @@ class Trial:
     seconds: float
 
 
-def rehearse_once(kill_at: int | None, seed: Path | None = None) -> Trial:
+def rehearse_once(kill_at: int | None, seed: Path | None = None, scenario: str = "bad-deploy") -> Trial:
     """Run a rehearsal; with `kill_at`, kill every process of the stack when the incident has that many entries."""
     began = time.monotonic()
-    with tempfile.TemporaryDirectory(prefix="crisis-kill-") as folder, World.start() as world:
-        home = Path(folder) / "home"
+    with ExitStack() as ends:
+        folder = Path(ends.enter_context(tempfile.TemporaryDirectory(prefix="crisis-kill-")))
+        world, home = ends.enter_context(World.start()), folder / "home"
         if seed is not None:
             shutil.copytree(seed, home / "prefect")
-        environment = {**world.env, "CRISIS_PROTOCOL": str(_quick_protocol(Path(folder))), "CRISIS_LEASE": "3"}
+        environment = {**world.env, "CRISIS_LEASE": "3"}
+        plot: BadDeploy | Breach = BadDeploy(world)
+        rules = _quick_protocol(folder)
+        if scenario == "security-breach":
+            company = ends.enter_context(Company.start(PROJECT))
+            plot, environment = Breach(world, company), environment | company.env
+            rules = _quick_breach(rules, company)
+        environment["CRISIS_PROTOCOL"] = str(rules)
         journal = Journal.open(f"sqlite:///{home / 'journal.db'}")
-        with Stack(home, environment, PROJECT) as stack:
-            stack.wait()
-            killed = False
+        ends.callback(journal.close)
+        stack = ends.enter_context(Stack(home, environment, PROJECT))
+        stack.wait()
+        killed = False
 
-            def watch(entry: Entry) -> None:
-                nonlocal killed
-                if kill_at is not None and not killed and entry.seq >= kill_at:
-                    killed = True
-                    stack.kill()
-                    stack.start()
+        def watch(entry: Entry) -> None:
+            nonlocal killed
+            if kill_at is not None and not killed and entry.seq >= kill_at:
+                killed = True
+                stack.kill()
+                stack.start()
 
-            outcome = rehearse(
-                world, stack, journal, simulated=True, show=watch, ask=lambda _gate, _page: None, reads=_READS
-            )
-        trial = _judge(world, journal, outcome, time.monotonic() - began)
-        journal.close()
-        return trial
+        outcome = rehearse(
+            plot, stack, journal, simulated=True, show=watch, ask=lambda _gate, _page: None, reads=_READS
+        )
+        seen = _people_saw(world, outcome) | (_shop(world) if isinstance(plot, BadDeploy) else _company(plot))
+        return _trial(seen, journal, outcome, time.monotonic() - began)
 
 
 def seed_prefect(into: Path) -> Path:
@@ -83,31 +96,62 @@ def _quick_protocol(folder: Path) -> Path:
     return file
 
 
-def _judge(world: World, journal: Journal, outcome: Outcome, seconds: float) -> Trial:
-    entries = journal.entries(outcome.incident)
+def _quick_breach(rules: Path, company: Company) -> Path:
+    """One decision maker for each of the three gates, so that nobody waits for the next code; an AWS that is quick."""
+    systems = company.systems
+    systems["account"] |= {"patience": "2s", "calls_per_second": {"iam": 500, "secrets-manager": 500}}
+    yaml = YAML(typ="safe")
+    data = yaml.load(rules.read_text(encoding="utf-8"))
+    data["levels"][1]["decision_makers"] = ["ada", "ben", "cleo"]
+    data["gates"]["destroy"] = {"ask": "decision maker"}
+    with rules.open("w", encoding="utf-8") as stream:
+        yaml.dump(data, stream)
+    return write_protocol(rules, systems, rules.with_name("breach.yaml"))
+
+
+def _shop(world: World) -> dict[str, Any]:
     state = world.state()
     git = ["git", "-C", str(world.origin)]
 
     def ask(*words: str) -> list[str]:
         return subprocess.run([*git, *words], capture_output=True, text=True, check=True).stdout.splitlines()
 
-    effects = Counter(
-        f"{entry.body['action']} {entry.body['target']}" for entry in entries if entry.kind in ("done", "none")
-    )
-    seen = {
+    return {
         "tree": ask("rev-parse", "main^{tree}"),
         "history": [_plain(line) for line in ask("log", "--format=%s", "main")],
         "serving": ask("rev-parse", f"{state['serving']}^{{tree}}"),
         "mode": state["switches"]["mode"],
         "freeze": len(state["freeze"]["allow"]) if state["freeze"] else None,
+        "deployments": sorted(one["state"] for one in state["deployments"]),
+    }
+
+
+def _company(plot: Breach) -> dict[str, Any]:
+    shape = plot.company.shape()
+    # A canary's login that was tried again has left one session more.
+    shape["sessions"] = "all ended" if shape["sessions"] < plot.sessions_before / 10 else shape["sessions"]
+    doors = {door.name: "open" if door.shut_at is None else "shut" for door in plot.intruder.doors}
+    return {"company": shape, "doors": doors}
+
+
+def _people_saw(world: World, outcome: Outcome) -> dict[str, Any]:
+    state, entries = world.state(), outcome.entries
+    effects = Counter(
+        _plain(f"{entry.body['action']} {entry.body['target']}") for entry in entries if entry.kind in ("done", "none")
+    )
+    return {
         "tickets": [_plain(one["title"]) for one in state["tickets"]],
         "messages": sorted(f"{one['to']} {_plain(one['body'])}" for one in state["messages"]),
         "calls": sorted(one["to"] for one in state["calls"]),
-        "deployments": sorted(one["state"] for one in state["deployments"]),
         "effects": sorted(effects.items()),
         "decisions": [entry.body["outcome"] for entry in entries if entry.kind == "decided"],
+        "tasks": sorted(_plain(entry.body["task"]) for entry in entries if entry.kind == "task closed"),
         "end": [entry.body["outcome"] for entry in entries if entry.kind == "ended"],
     }
+
+
+def _trial(seen: dict[str, Any], journal: Journal, outcome: Outcome, seconds: float) -> Trial:
+    entries = journal.entries(outcome.incident)
     starts = max((int(entry.body["start"]) for entry in entries if entry.kind == "started"), default=0)
     faults = [fault.says for fault in journal.verify(outcome.incident)]
     return Trial(seen, len(entries), starts, faults, seconds)
@@ -119,15 +163,17 @@ def _plain(text: str) -> str:
 
 
 def main() -> int:
-    """Kill at every entry in turn, or at the ones given; print N of N."""
+    """Kill at every entry in turn, or at the ones given, in the scenario that is named; print N of N."""
+    words = sys.argv[1:]
+    scenario = words.pop(0) if words and not words[0].isdecimal() else "bad-deploy"
     with tempfile.TemporaryDirectory(prefix="crisis-kill-seed-") as folder:
         seed = seed_prefect(Path(folder))
-        calm = rehearse_once(None, seed)
+        calm = rehearse_once(None, seed, scenario)
         print(f"undisturbed: {calm.entries} entries, {calm.world['end']}, {calm.seconds:.0f} s", flush=True)  # noqa: T201
-        instants = [int(word) for word in sys.argv[1:]] or list(range(1, calm.entries + 1))
+        instants = [int(word) for word in words] or list(range(1, calm.entries + 1))
         good = 0
         for instant in instants:
-            trial = rehearse_once(instant, seed)
+            trial = rehearse_once(instant, seed, scenario)
             differs = {
                 name: (calm.world[name], trial.world[name])
                 for name in calm.world

@@ -5,7 +5,7 @@ import signal
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from types import FrameType
 from typing import NoReturn
@@ -22,22 +22,24 @@ from crisis.domain.incident import fold_incident
 from crisis.domain.picture import draw_timeline
 from crisis.domain.protocol import Person
 from crisis.domain.report import write_report
-from crisis.domain.scorecard import fold_scorecard
 from crisis.domain.timeline import say_person
+from crisis.drill.bad_deploy import BadDeploy
+from crisis.drill.breach import Breach, write_protocol
 from crisis.drill.rehearsal import Outcome, rehearse
-from crisis.drill.show import Show, scorecard_table
+from crisis.drill.show import Show
 from crisis.drill.stack import Stack
 from crisis.errors import ProtocolError, UnprovenError
 from crisis.journal.lease import Leases
 from crisis.journal.store import Journal
 from crisis.protocol_file import load_protocol
 from crisis.receiver.access import link_for
+from crisis.sandbox.company.company import Company
 from crisis.sandbox.world import World
 from crisis.settings import Settings, make_home
 
 __all__ = ["run_drill"]
 
-_SCENARIOS = ("bad-deploy",)
+_SCENARIOS = ("bad-deploy", "security-breach")
 _HOLD_SECONDS = 20.0
 _DEPUTY_AFTER, _REMIND_EVERY = "8s", "3s"
 _PROTOCOL = Path(sandbox.__file__).with_name("protocol.yaml")
@@ -55,13 +57,15 @@ def run_drill(
     """
     if scenario not in _SCENARIOS:
         raise ProtocolError(f"scenario {scenario!r}", wanted=f"one of: {', '.join(_SCENARIOS)}", saw="an unknown one")
+    if asleep and scenario != "bad-deploy":
+        raise ProtocolError("--asleep", wanted="the scenario bad-deploy", saw=scenario, then="leave it out")
     if who not in ("me", "simulated"):
         raise ProtocolError(f"--who {who}", wanted="me or simulated", saw="another word")
     home = (settings.home / "drill").resolve()
     make_home(home)
     with _alone(home):
         rules = _rules_with_a_sleeper(home, asleep) if asleep else _PROTOCOL
-        _drill(home, settings.project, who, hold, console, rules, asleep)
+        _drill(home, settings.project, who, hold, console, rules, asleep, scenario)
 
 
 def _rules_with_a_sleeper(home: Path, asleep: str) -> Path:
@@ -80,17 +84,20 @@ def _rules_with_a_sleeper(home: Path, asleep: str) -> Path:
     return file
 
 
-def _drill(home: Path, project: Path, who: str, hold: float | None, console: Console, rules: Path, asleep: str) -> None:
+def _drill(
+    home: Path, project: Path, who: str, hold: float | None, console: Console, rules: Path, asleep: str, name: str
+) -> None:
     protocol = load_protocol(rules)
     show = Show(console, protocol.people)
     began = time.monotonic()
     journal = Journal.open(f"sqlite:///{home / 'journal.db'}")
     _abandon(journal)
-    with _ends_in_order(), _ground(home, project, show, rules) as (world, stack):
+    with _ends_in_order(), _ground(home, project, show, rules, name) as (scenario, stack):
+        world = scenario.world
         show.say(f"the shop    {world.shop_url}")
         show.say(f"Prefect UI  {stack.prefect}")
-        show.say("a developer pushes a release that passes its tests and breaks the checkout", "bold")
-        show.wait("the release goes out; the prober watches")
+        show.say(scenario.says, "bold")
+        show.wait(scenario.waits)
         room = _door(home, stack, next(iter(protocol.people)))
 
         def follow(entry: Entry) -> None:
@@ -108,13 +115,17 @@ def _drill(home: Path, project: Path, who: str, hold: float | None, console: Con
             if who == "me":
                 _tick(gates, world, show)
 
-        outcome = rehearse(world, stack, journal, simulated=who != "me", show=follow, ask=ask, tick=tick, asleep=asleep)
+        outcome = rehearse(
+            scenario, stack, journal, simulated=who != "me", show=follow, ask=ask, tick=tick, asleep=asleep
+        )
         show.close()
         folder = _leave(home, outcome)
+        console.print()
+        console.print(scenario.sum_up(outcome))
         _sum_up(console, outcome, folder, stack, room, time.monotonic() - began)
         _hold(console, _HOLD_SECONDS if hold is None and sys.stdin.isatty() else hold or 0.0)
     journal.close()
-    if fold_scorecard(outcome.entries).outcome != "recovered":
+    if not scenario.is_good(outcome):
         raise UnprovenError("drill", wanted="a recovery", saw="another end", then=f"read {folder / 'report.md'}")
 
 
@@ -142,16 +153,25 @@ def _abandon(journal: Journal) -> None:
 
 
 @contextmanager
-def _ground(home: Path, project: Path, show: Show, rules: Path) -> Iterator[tuple[World, Stack]]:
+def _ground(
+    home: Path, project: Path, show: Show, rules: Path, name: str
+) -> Iterator[tuple[BadDeploy | Breach, Stack]]:
     show.wait("starting shop, vendors, receiver and Prefect")
-    with World.start() as world:
+    with ExitStack() as all_of_it:
+        world = all_of_it.enter_context(World.start())
+        scenario: BadDeploy | Breach = BadDeploy(world)
         # The shop is a new one: what happened to that of an earlier drill says nothing about it.
-        fresh = {"CRISIS_INCIDENTS_SINCE": write_time(utc_now())}
-        environment = {**world.env, **fresh, "CRISIS_PROTOCOL": str(rules)}
-        with Stack(home, environment, project.resolve()) as stack:
-            stack.wait()
-            yield world, stack
-            show.close()
+        environment = {**world.env, "CRISIS_INCIDENTS_SINCE": write_time(utc_now()), "CRISIS_PROTOCOL": str(rules)}
+        if name == "security-breach":
+            show.wait("starting an AWS account, a Vault, a members' area and vendors' keys")
+            company = all_of_it.enter_context(Company.start(project))
+            scenario = Breach(world, company)
+            described = write_protocol(rules, company.systems, home / "protocol.yaml")
+            environment |= {**company.env, "CRISIS_PROTOCOL": str(described)}
+        stack = all_of_it.enter_context(Stack(home, environment, project.resolve()))
+        stack.wait()
+        yield scenario, stack
+        show.close()
 
 
 @contextmanager
@@ -204,10 +224,6 @@ def _door(home: Path, stack: Stack, who: str) -> Callable[[str], str]:
 def _sum_up(
     console: Console, outcome: Outcome, folder: Path, stack: Stack, room: Callable[[str], str], seconds: float
 ) -> None:
-    shoppers = outcome.world["shoppers"]
-    score = fold_scorecard(outcome.entries)
-    console.print()
-    console.print(scorecard_table(score, shoppers["failed"], shoppers["turned_away"], shoppers["ok"]))
     run = next((entry.run for entry in outcome.entries if entry.kind == "started"), "")
     here = Path.cwd()
     crisis = _near(Path(sys.argv[0]).absolute(), here)  # as it was called, so that the line can be pasted

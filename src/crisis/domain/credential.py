@@ -73,6 +73,16 @@ class Inventory(Strict):
             unseen=tuple(line for part in listed for line in part.unseen),
         )
 
+    def since(self, earlier: Self) -> Self:
+        """Return it with what an earlier inventory saw: what we have stopped since lived then, and is to be ended."""
+        known = {one.key: one for one in earlier.credentials}
+        listed = [
+            one.model_copy(update={"alive": one.alive or (one.key in known and known.pop(one.key).alive)})
+            for one in self.credentials
+        ]
+        gone = [one for one in known.values() if one.key not in {one.key for one in listed}]
+        return self.model_copy(update={"credentials": (*listed, *gone)})
+
     @property
     def says(self) -> str:
         """What was found, in one line."""

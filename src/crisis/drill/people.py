@@ -9,8 +9,9 @@ import httpx
 
 from crisis.errors import RefusedError
 
-__all__ = ["answer_page"]
+__all__ = ["Authenticator", "answer_page"]
 
+_LOOK_AGAIN = 0.2
 _HIDDEN = re.compile(r'<input[^>]*type="hidden"[^>]*>')
 _ATTRIBUTE = re.compile(r'(name|value)="([^"]*)"')
 
@@ -32,3 +33,27 @@ def answer_page(page: str, who: str, answer: str, code: Callable[[], str], *, re
         raise RefusedError(
             who, vendor="receiver", operation="decide", wanted="a vote that counts", saw=f"{sent.status_code}"
         )
+
+
+class Authenticator:
+    """The phones of simulated people: a code counts once, so whoever has used one waits for the next."""
+
+    def __init__(self, code_of: Callable[[str], str]) -> None:
+        self._code_of = code_of
+        self._shown: dict[str, str] = {}
+        self._used: dict[str, str] = {}
+
+    def fresh(self, who: str) -> str:
+        """Return a code of this person that is not used, waiting for up to half a minute."""
+        while (code := self._code_of(who)) == self._used.get(who):
+            time.sleep(_LOOK_AGAIN)
+        self._shown[who] = code
+        return code
+
+    def is_spent(self, who: str) -> bool:
+        """Whether this person has used the code of now, and would have to wait for the next."""
+        return self._code_of(who) == self._used.get(who)
+
+    def spend(self, who: str) -> None:
+        """Remember that this person's last code was taken, or turned down."""
+        self._used[who] = self._shown.get(who, "")

@@ -1,31 +1,55 @@
-"""Rehearsal: break the sandbox shop, let the stack respond, and measure people and system."""
+"""Rehearsal: let a scenario break something, let the stack respond, and follow the incident to its end."""
 
 import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import Any, Protocol
 
 import httpx
 
 from crisis.domain.clock import utc_now
 from crisis.domain.decision import Gate
 from crisis.domain.entry import Entry
-from crisis.drill.people import answer_page
+from crisis.drill.people import Authenticator, answer_page
 from crisis.drill.stack import Stack
 from crisis.engine.votes import open_gates
 from crisis.errors import CrisisError, UnprovenError
 from crisis.journal.store import Journal
 from crisis.sandbox.world import World
 
-__all__ = ["Outcome", "rehearse"]
+__all__ = ["Outcome", "Scenario", "rehearse"]
 
 _GIVE_UP_SECONDS = 180
 _READER_SECONDS = 1200
-_SHOPPERS_PER_SECOND = 4
 _READS_SECONDS = 1.5
 _AGAIN_SECONDS = 0.5
+
+
+class Scenario(Protocol):
+    """What goes wrong in a drill, and what people know and do in it beside reading the plan."""
+
+    @property
+    def world(self) -> World:
+        """Where it happens."""
+        ...
+
+    def begin(self, stack: Stack) -> None:
+        """Let it go wrong. Returns at once: the alert, or the person who starts the playbook, is under way."""
+        ...
+
+    def choose(self, gate: Gate) -> tuple[str, str]:
+        """Return the name of the choice that a simulated person makes at a gate, and the reason."""
+        ...
+
+    def hear(self, entry: Entry) -> None:
+        """Learn of an entry: some of them are work for people."""
+        ...
+
+    def finish(self) -> None:
+        """Wait until what was counted is final."""
+        ...
 
 
 @dataclass
@@ -43,10 +67,16 @@ class Outcome:
 class _People:
     """Whether decision makers are simulated, how many seconds they read, who sleeps, and what is still open."""
 
+    scenario: Scenario
     simulated: bool
     reads: float
     asleep: str
     open: Callable[[str], list[Gate]]
+    phones: Authenticator
+
+    def awake(self, gate: Gate) -> list[str]:
+        """Return who may answer, those first who can do so at once."""
+        return sorted((who for who in gate.people if who != self.asleep), key=self.phones.is_spent)
 
 
 @dataclass
@@ -70,7 +100,7 @@ class _Watch:
 
 
 def rehearse(
-    world: World,
+    scenario: Scenario,
     stack: Stack,
     journal: Journal,
     *,
@@ -82,67 +112,67 @@ def rehearse(
     tick: Callable[[list[Gate]], None] = lambda _open: None,
 ) -> Outcome:
     """
-    Break the shop with a bad release and follow the incident to its end.
+    Let a scenario begin and follow the incident to its end.
 
-    `show` gets each journal entry as it is written. `ask` gets each question with the page that answers it; a
-    simulated decision maker answers by herself, unless she is `asleep`. `tick` gets the open questions twenty times a
-    second. Raises UnprovenError when nothing ended within three minutes, or twenty where a person reads.
+    `show` gets each journal entry as it is written. `ask` gets each question with the page that answers it; simulated
+    decision makers answer by themselves, as many as the gate needs, unless one is `asleep`. `tick` gets the open
+    questions twenty times a second. Raises UnprovenError when nothing ended within three minutes, or twenty where a
+    person reads.
     """
-    watch = _Watch(journal, set(journal.incidents()))
-    people = _People(simulated, reads, asleep, lambda incident: open_gates(journal, incident))
-    world.alert(f"{stack.receiver}/alerts/alertmanager")
-    world.shoppers(_SHOPPERS_PER_SECOND)
+    world, watch = scenario.world, _Watch(journal, set(journal.incidents()))
+    phones = Authenticator(world.one_time_code)
+    people = _People(scenario, simulated, reads, asleep, lambda incident: open_gates(journal, incident), phones)
     broke_at = utc_now()
-    world.push_bad_release()
+    scenario.begin(stack)
     asked: set[tuple[str, bool]] = set()
     seconds = _GIVE_UP_SECONDS if simulated else _READER_SECONDS
     until = time.monotonic() + seconds
     while time.monotonic() < until:
         for entry in watch.new():
             show(entry)
+            scenario.hear(entry)
             if entry.kind == "ended":
-                _let_shoppers_back(world)
+                scenario.finish()
                 return Outcome(watch.incident, watch.entries, world.state(), broke_at, journal.head(watch.incident))
         waiting = people.open(watch.incident) if watch.incident else []
         tick(waiting)
         for gate in waiting:
-            awake = any(who != asleep for who in gate.people)
+            awake = bool(people.awake(gate))
             if (gate.plan.hash, awake) not in asked:
                 asked.add((gate.plan.hash, awake))
-                _put(gate, stack, world, people, ask)
+                _put(gate, stack, people, ask)
         time.sleep(0.05)
     raise UnprovenError("drill", wanted="an end", saw=f"none within {seconds} s", then=f"read {stack.log}")
 
 
-def _put(gate: Gate, stack: Stack, world: World, people: _People, ask: Callable[[Gate, str], None]) -> None:
+def _put(gate: Gate, stack: Stack, people: _People, ask: Callable[[Gate, str], None]) -> None:
     page = f"{stack.receiver}/decide/{gate.incident}/{gate.run}/{gate.name}"
     ask(gate, page)
-    if people.simulated and any(who != people.asleep for who in gate.people):
-        threading.Thread(target=_simulate, args=(gate, page, world, people), name="decision maker", daemon=True).start()
+    for who in people.awake(gate)[: gate.needed] if people.simulated else ():
+        threading.Thread(
+            target=_simulate, args=(gate, page, who, people), name=f"decision maker {who}", daemon=True
+        ).start()
 
 
-def _simulate(gate: Gate, page: str, world: World, people: _People) -> None:
-    """Answer as a person would: when the page is away or the code is spent, try again a little later."""
-    who = next(one for one in gate.people if one != people.asleep)
-    answer = gate.plan.choices[0].name
+def _simulate(gate: Gate, page: str, who: str, people: _People) -> None:
+    """Answer as a person would: when the page is away, try again a little later."""
+    answer, reason = people.scenario.choose(gate)
     # Nobody watches the journal at night: she answers when the messages are out, like the one that woke her.
+    world = people.scenario.world
     world.wait_until(lambda state: _told(state, page) >= len(gate.people), seconds=_GIVE_UP_SECONDS)
-    reason = "The plan is clear, the good release is known."
     until = time.monotonic() + _GIVE_UP_SECONDS
     while time.monotonic() < until and any(one.plan.hash == gate.plan.hash for one in people.open(gate.incident)):
         try:
-            answer_page(page, who, answer, lambda: world.one_time_code(who), reads=people.reads, reason=reason)
-        except (CrisisError, httpx.HTTPError):
+            answer_page(page, who, answer, lambda: people.phones.fresh(who), reads=people.reads, reason=reason)
+        except httpx.HTTPError:
+            time.sleep(_AGAIN_SECONDS)
+        except CrisisError:
+            people.phones.spend(who)
             time.sleep(_AGAIN_SECONDS)
         else:
+            people.phones.spend(who)
             return
 
 
 def _told(state: dict[str, Any], page: str) -> int:
     return len({one["to"] for one in state["messages"] if page in one["body"]})
-
-
-def _let_shoppers_back(world: World) -> None:
-    """Wait until shoppers buy again, so that the count of those who could not is final."""
-    before = world.state()["shoppers"]["ok"]
-    world.wait_until(lambda state: state["shoppers"]["ok"] > before, seconds=15)

@@ -32,6 +32,7 @@ _MARKS = {
     "drifted": ("↻", "yellow"),
     "alert": ("!", "bold red"),
     "ended": ("■", "bold"),
+    "task closed": ("✔", "magenta"),
 }
 
 
@@ -112,6 +113,7 @@ _WORDS: dict[str, Callable[[Entry], str]] = {
     ),
     "decided": lambda entry: f"{entry.body['outcome']} {entry.body.get('choice', '')}".strip(),
     "ended": lambda entry: f"{entry.body['outcome']}: {entry.body['says']}",
+    "task closed": lambda entry: f"closes the task {entry.body['task']}: {entry.body['evidence']}",
 }
 
 

@@ -1,7 +1,7 @@
 """Gate: a plan, the people who must decide, and what their silence means. Returns only with a decision on record."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta
 
 from crisis.domain.change import Change
@@ -9,30 +9,42 @@ from crisis.domain.clock import utc_now, write_time
 from crisis.domain.decision import Decision, Gate, fold_gates
 from crisis.domain.mandate import Ladder, ladder, tally
 from crisis.domain.person import PEOPLE
-from crisis.domain.plan import Plan
+from crisis.domain.plan import Plan, Step
 from crisis.domain.protocol import Gate as Rule
 from crisis.engine.action import ACTIONS, strictest_rule, who_is_excluded, why_not_carried
 from crisis.engine.form import PrefectForm, form_key
 from crisis.engine.notices import Tell, Teller, news_for
 from crisis.engine.run import ParkedError, Run, current_run
 from crisis.engine.votes import decide_by_protocol, decide_by_silence, settle
-from crisis.errors import DeclinedError, DriftError, ProtocolError, UnprovenError
+from crisis.errors import (
+    CrisisError,
+    DeclinedError,
+    DriftError,
+    ProtocolError,
+    RefusedError,
+    TransientError,
+    UnprovenError,
+)
 from crisis.settings import new_token
 
 __all__ = ["Tell", "approve", "carry_out", "wishes"]
 
 _LOOK_SECONDS = 0.1
+_HEARING_SECONDS = 60.0
+"""How much longer a run stays where Prefect does not say what was filled in: that may be the very answer."""
 _PLANS_AT_MOST = 12
 """How often a plan may be made again: because the world moved, or because somebody asked for another."""
 
 
-def carry_out(gate: str, plan_for: Callable[[], Plan], tell: Tell) -> list[Change]:
+def carry_out(gate: str, plan_for: Callable[[], Plan], tell: Tell, *, go_on: bool = False) -> list[Change]:
     """
     Plan, ask, and do exactly what was decided; when the world moved, or a change is asked for, plan and ask again.
 
     Returns the changes that the approved steps made, in their order. A run that was killed in the middle goes on with
-    the decision it was carrying out, and one that was put aside with the question it had asked.
-    Raises DeclinedError on a no or a silence that means stop, and what the actions raise.
+    the decision it was carrying out, and one that was put aside with the question it had asked. With `go_on` a step
+    that fails holds up no other: all are tried before it counts.
+    Raises DeclinedError on a no or a silence that means stop, and what the actions raise; with `go_on` UnprovenError
+    that names each step that failed.
     """
     run = current_run()
     for _ in range(_PLANS_AT_MOST):
@@ -44,11 +56,27 @@ def carry_out(gate: str, plan_for: Callable[[], Plan], tell: Tell) -> list[Chang
                 decision = _decided(plan, tell)
             if decision.outcome == "change asked":
                 continue
-            return [ACTIONS[planned.action].run(**planned.arguments) for planned in decision.steps]
+            return _done(gate, decision.steps, go_on=go_on)
         except DriftError as drift:
             _note_drift(run, gate, drift)
     saw = f"{_PLANS_AT_MOST} plans overtaken or sent back"
     raise UnprovenError(f"gate {gate}", wanted="a plan that holds", saw=saw, then="talk, then start it again")
+
+
+def _done(gate: str, steps: Iterable[Step], *, go_on: bool) -> list[Change]:
+    changes, failed = list[Change](), list[CrisisError]()
+    for planned in steps:
+        try:
+            changes.append(ACTIONS[planned.action].run(**planned.arguments))
+        except (RefusedError, TransientError, UnprovenError, ProtocolError) as error:
+            if not go_on:
+                raise
+            failed.append(error)
+    if failed:
+        saw = f"{len(failed)} failed: " + "; ".join(str(one) for one in failed)
+        then = "mend what each says, then run it again"
+        raise UnprovenError(f"gate {gate}", wanted=f"{len(failed) + len(changes)} steps done", saw=saw, then=then)
+    return changes
 
 
 def approve(plan: Plan, tell: Tell) -> Decision:
@@ -236,7 +264,8 @@ def _wait(run: Run, gate: Gate, rule: Rule, tell: Tell) -> Decision:
             heads = (run.journal.head(run.incident), run.journal.head(PEOPLE))
             if heads == seen and now < wake:
                 time.sleep(_LOOK_SECONDS)
-                if teller.idle and time.monotonic() > began + rule.hold.total_seconds():
+                waited = time.monotonic() - began - rule.hold.total_seconds()
+                if teller.idle and waited > (0 if run.mirror.has_listened else _HEARING_SECONDS):
                     raise ParkedError(gate.name, min(gate.deadline, _next_rung(current, rule, rungs)))
                 continue
             seen, current = heads, fold_gates(run.entries())[run.id, gate.name]

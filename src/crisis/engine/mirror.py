@@ -61,6 +61,11 @@ class Mirror(Protocol):
         """Show the run as running again, once the question of this key is settled."""
         ...
 
+    @property
+    def has_listened(self) -> bool:
+        """Whether what was filled in before the question was shown again is heard: until then a run stays."""
+        ...
+
     def put_aside(self) -> None:
         """Show the run as waiting without a process; Resume starts one, with what was filled in."""
         ...
@@ -85,6 +90,11 @@ class NoMirror:
     def answered(self, key: str) -> None:
         """Do nothing."""
 
+    @property
+    def has_listened(self) -> bool:
+        """Nobody can fill in anything."""
+        return True
+
     def put_aside(self) -> None:
         """Do nothing."""
 
@@ -106,6 +116,7 @@ class PrefectMirror:
         self._artifacts: dict[str, UUID] = {}
         self._thread: threading.Thread | None = None
         self._heard = ""  # what was filled in, heard, and not yet deleted
+        self._unheard: Form | None = None  # the newest question, until Prefect was asked what was filled in
 
     @property
     def _form(self) -> Form | None:
@@ -126,7 +137,13 @@ class PrefectMirror:
     def ask(self, form: Form) -> None:
         """Show the run as paused with a form, until `answered`."""
         self._forms.append(form)
+        self._unheard = form
         self._do(lambda client: self._ask(client, form))
+
+    @property
+    def has_listened(self) -> bool:
+        """Whether Prefect was asked what was filled in while no process was there."""
+        return self._unheard is None
 
     def put_aside(self) -> None:
         """Show the run as waiting without a process. Its form stays; Resume makes Prefect schedule the run again."""
@@ -245,6 +262,12 @@ class PrefectMirror:
 
         Resume proves nothing: the answer goes through the same check as any other, once, and is deleted after that.
         """
+        settled = self._take(client, form)
+        if self._unheard is form:
+            self._unheard = None
+        return settled
+
+    def _take(self, client: Any, form: Form) -> bool:
         import httpx  # noqa: PLC0415
 
         key, settled = _response(form), False

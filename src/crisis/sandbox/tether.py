@@ -10,6 +10,7 @@ import time
 
 _PR_SET_PDEATHSIG = 1
 _LOOK_AGAIN = 0.2
+_PROGRAM = "--program"
 
 
 def hold(parent: int) -> None:
@@ -33,10 +34,17 @@ def command(module: str, *arguments: str) -> list[str]:
     return [sys.executable, "-m", __name__, str(os.getpid()), module, *arguments]
 
 
+def program(path: str, *arguments: str) -> list[str]:
+    """Spell the command that runs another program on a tether to this process; it holds only on Linux."""
+    return [sys.executable, "-m", __name__, str(os.getpid()), _PROGRAM, path, *arguments]
+
+
 def main() -> None:
-    """Run `<parent> <module> <arguments>` on a tether."""
+    """Run `<parent> <module> <arguments>` on a tether, or `<parent> --program <path> <arguments>`."""
     hold(int(sys.argv[1]))
     module = sys.argv[2]
+    if module == _PROGRAM:
+        os.execv(sys.argv[3], sys.argv[3:])  # noqa: S606 - no shell; the promise of the kernel outlives this image
     sys.argv = sys.argv[2:]
     runpy.run_module(module, run_name="__main__", alter_sys=True)
 

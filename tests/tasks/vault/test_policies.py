@@ -14,6 +14,7 @@ from tests.tasks.vault.conftest import PROJECT, Safe
 
 FOLDER = PROJECT / "deployments" / "vault"
 OWN = FOLDER / "own_token.hcl"
+BESIDE = "list_beside_others"
 Play = Callable[[Safe], Any]
 
 
@@ -193,8 +194,8 @@ def names(saw: str, path: str, capability: str) -> bool:
 
 
 def test_every_action_has_a_policy_and_a_test() -> None:
-    """Each file but our own token's is one action's or the look's, by name."""
-    assert {file.stem for file in FOLDER.glob("*.hcl")} == {*PLAYS, LOOK, OWN.stem}
+    """Each file but our own token's, and what makes the look's hold beside the others, is one action's, by name."""
+    assert {file.stem for file in FOLDER.glob("*.hcl")} == {*PLAYS, LOOK, OWN.stem, BESIDE}
 
 
 @pytest.mark.parametrize("name", PLAYS)
@@ -236,6 +237,15 @@ def test_the_inventory_sees_everything_with_its_policy(safe: Safe) -> None:
     assert found.unseen == ()
     kinds = {one.kind for one in found.credentials}
     assert kinds >= {"token", "leases", "secret-id", "secret", "transit key", "database root"}
+
+
+def test_a_token_with_all_policies_sees_everything_too(safe: Safe) -> None:
+    """A rule of one policy that is more specific than the look's hides nothing from it."""
+    every = [safe.ground.policy(file.read_text(encoding="utf-8")) for file in sorted(FOLDER.glob("*.hcl"))]
+    safe.as_orphan(*every)
+    a_secret(safe)
+
+    assert listed(safe).unseen == ()
 
 
 @pytest.mark.parametrize(("name", "path", "capability"), shorts(LOOK))

@@ -14,7 +14,7 @@ from crisis.domain.clock import utc_now
 from crisis.domain.credential import Credential, Inventory
 from crisis.errors import RefusedError, TransientError, UnprovenError
 
-__all__ = ["take"]
+__all__ = ["of_holder", "take"]
 
 T = TypeVar("T")
 
@@ -29,6 +29,13 @@ def take(account: Account, system: str) -> Inventory:
     What a listing cannot tell, because of a missing permission or an outage, becomes a line of `unseen`.
     """
     return _Taking(account, system).run()
+
+
+def of_holder(account: Account, system: str, key_id: str) -> Inventory:
+    """List what the holder of one access key holds, with few calls; nothing when AWS does not know the key."""
+    user, taking = account.keys.owner(key_id), _Taking(account, system)
+    found = [taking.marked(one, "") for one in taking.of_user(user, None)] if user else []
+    return Inventory(taken_at=utc_now(), credentials=tuple(found), unseen=tuple(taking.unseen))
 
 
 @dataclass
@@ -49,12 +56,12 @@ class _Taking:
             regional = pool.map(
                 lambda one: listed_in(self.account, self.system, one, self.unseen.append), self._regions()
             )
-            personal = pool.map(lambda one: list(self._of_user(one, report.get(one))), users)
+            personal = pool.map(lambda one: list(self.of_user(one, report.get(one))), users)
             found = [one for part in (*regional, *personal) for one in part]
         found += [one for role in details.roles.values() for one in self._of_role(role)]
         found += self._or(list[Credential](), "service-specific credentials", lambda: list(self._service_specific()))
         us = self._or(None, "our own credentials", self.account.principals.ourselves)
-        found = [self._marked(one, str(us or "")) for one in found]
+        found = [self.marked(one, str(us or "")) for one in found]
         reaching = tuple(self._with_reach(one, details, found) for one in found)
         return Inventory(taken_at=utc_now(), credentials=reaching, unseen=tuple(self.unseen))
 
@@ -70,7 +77,7 @@ class _Taking:
         own = [self.account.session.system.region]
         return given or self._or(own, "regions", lambda: enabled_regions(self.account))
 
-    def _of_user(self, user: str, report: ReportedUser | None) -> Iterator[Credential]:
+    def of_user(self, user: str, report: ReportedUser | None) -> Iterator[Credential]:
         """List what one user holds: keys, console password, certificates, SSH keys."""
         for key in self._or(list[AccessKey](), f"keys of {user}", lambda: self.account.keys.of(user)):
             yield self._of_key(key, report)
@@ -138,7 +145,7 @@ class _Taking:
     def _one(self, kind: str, name: str, holder: str, fate: Any, **more: Any) -> Credential:
         return Credential(system=self.system, kind=kind, name=name, holder=holder, fate=fate, **more)
 
-    def _marked(self, one: Credential, us: str) -> Credential:
+    def marked(self, one: Credential, us: str) -> Credential:
         """Mark what we work with: our key, and the sessions of our role."""
         ours = one.name == self.account.session.own_key or (one.kind == "role sessions" and one.holder == us)
         return one.model_copy(update={"ours": True}) if ours else one

@@ -31,7 +31,8 @@ class Kept:
 
     `taken_at` and `ended_at` are unix seconds, 0 for not yet; `jar` is None where no canary could be taken. `epoch` is
     the not-before time that this incident wants, and `epoch_before` the one that stood there;
-    `epoch_tried` says whether it alone refused the canary: honoured, not honoured, unknown, or nothing yet.
+    `epoch_tried` says whether it alone refused the canary: honoured, not honoured, unknown, or nothing yet. `turn`
+    counts how often the incident has ended them.
     """
 
     taken_at: float = 0.0
@@ -42,6 +43,7 @@ class Kept:
     epoch_tried: str = ""
     ended_at: float = 0.0
     count: int = 0
+    turn: int = 1
 
     def but(self, **changes: object) -> "Kept":
         """Return it with some fields changed."""

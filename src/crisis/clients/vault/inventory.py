@@ -86,13 +86,21 @@ class _Survey:
 
     def _leases(self) -> Iterator[Credential]:
         leases = [one for root in self.client.leases.roots() for one in self._below(root)]
-        folders = Counter(one.rpartition("/")[0] for one in leases)
+        folders = Counter(self._prefix_of(one) or one.rpartition("/")[0] for one in leases)
         for folder, count in sorted(folders.items()):
-            approved = any(f"{folder}/".startswith(f"{one.strip('/')}/") for one in self.system.prefixes)
+            approved = folder in self._prefixes
             if folder.startswith("auth/") and not approved:
                 continue  # tokens, which are listed by accessor
             note = f"{count} leases" + ("" if approved else "; not among the prefixes of protocol.yaml")
             yield self._one("leases", folder, "revoke" if approved else "by hand", note=note)
+
+    @property
+    def _prefixes(self) -> list[str]:
+        return [one.strip("/") for one in self.system.prefixes]
+
+    def _prefix_of(self, lease: str) -> str:
+        """Return the prefix of protocol.yaml that a lease is revoked by, the narrowest one; empty for none."""
+        return max((one for one in self._prefixes if lease.startswith(f"{one}/")), key=len, default="")
 
     def _below(self, root: str) -> list[str]:
         return self.client.leases.below(root) if root.endswith("/") else [root]

@@ -2,13 +2,14 @@
 
 from collections.abc import Iterable, Mapping
 from datetime import timedelta
-from typing import Literal
+from typing import Literal, get_args
 
 from pydantic import Field
 
 from crisis.domain.model import Address, Reference, Span, Strict, Text
 
 __all__ = [
+    "KINDS",
     "CloudflareTokens",
     "DatadogKeys",
     "GitHubKeys",
@@ -140,6 +141,9 @@ ThirdParty = (
     | OpenAIKeys
 )
 """Any of them."""
+
+KINDS: tuple[str, ...] = tuple(str(get_args(one.model_fields["kind"].annotation)[0]) for one in get_args(ThirdParty))
+"""What `kind` says of each, which is what their credentials are called too."""
 
 _RANKS = (
     ("github", "gitlab", "npm", "pypi"),  # source control and CI: who holds them puts whatever they like into the rest

@@ -1,0 +1,192 @@
+"""Breach: a key of ours stands in a public place, somebody uses it, and we are told."""
+
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+from rich.table import Table
+from rich.text import Text
+from ruamel.yaml import YAML
+
+from crisis.domain.clock import say_duration
+from crisis.domain.decision import Gate
+from crisis.domain.entry import Entry
+from crisis.domain.incident import RECOVERED
+from crisis.domain.scorecard import fold_scorecard
+from crisis.drill.rehearsal import Outcome
+from crisis.drill.stack import Stack
+from crisis.errors import UnprovenError
+from crisis.sandbox.company.company import Company
+from crisis.sandbox.company.intruder import Door, Intruder
+from crisis.sandbox.world import World
+
+__all__ = ["Breach", "write_protocol"]
+
+_INSIDE_SECONDS = 2.0
+_BASELINE_SECONDS = 60
+_FINDS_THE_TIME = 3.0
+_LAST_TRIES = 20.0
+_SEEN = {
+    "open_task": "the registrar answers to the old password: wrong",
+    "open_task_for_ghost": "nobody of us made it; it is denied everything, and its key is off",
+}
+"""What a simulated person gives as evidence, by the action that opened the task."""
+_ABOUT = ("--service", "shop", "--summary", "an AWS key stands in a public repository", "--leaked", "-")
+
+
+class Breach:
+    """An intruder holds a leaked key while people and playbook lock it out."""
+
+    says = "an AWS key stands in a public repository; somebody has found it and uses it"
+    waits = "the intruder is inside; somebody pastes what leaked into `crisis run security-breach --leaked -`"
+
+    def __init__(self, world: World, company: Company) -> None:
+        self.world, self.company = world, company
+        self.intruder = Intruder(company.loot)
+        self.pasted_at = 0.0
+        self.sessions_before = 0
+        self._stack: Stack | None = None
+        self._started: subprocess.Popen[str] | None = None
+
+    def begin(self, stack: Stack) -> None:
+        """Take the baseline of a good day, let the intruder in, and paste what leaked."""
+        self._stack = stack
+        _crisis(stack, "baseline", "account")
+        self.sessions_before = int(self.company.shape()["sessions"])
+        self.intruder.break_in()
+        time.sleep(_INSIDE_SECONDS)
+        loot = self.company.loot
+        leak = f"AWS_ACCESS_KEY_ID={loot['aws_id']}\nAWS_SECRET_ACCESS_KEY={loot['aws_secret']}\n"
+        self.pasted_at = time.monotonic()
+        self._started = _open(stack, "run", "security-breach", *_ABOUT)
+        _write(self._started, leak)
+
+    def choose(self, gate: Gate) -> tuple[str, str]:
+        """Choose what the playbook recommends; say of the hole what is known."""
+        if gate.name == "hole":
+            return gate.plan.choices[0].name, "The commit with the key is gone, and so is the job that printed it."
+        return gate.plan.choices[0].name, "Whatever it may hold must end."
+
+    def hear(self, entry: Entry) -> None:
+        """Do what only a person can: a task is closed some seconds after it was opened."""
+        task = (entry.body.get("facts") or {}).get("task") if entry.kind == "done" else None
+        if task and self._stack is not None:
+            words = ("tasks", "close", entry.incident, str(task["name"]), "--who", str(task["owner"]))
+            evidence = ("--evidence", _SEEN.get(str(entry.body["action"]), "the vendor refuses the old one"))
+            threading.Thread(target=self._close, args=(self._stack, *words, *evidence), daemon=True).start()
+
+    def finish(self) -> None:
+        """Let the intruder try every door once more, and end it."""
+        ended, until = time.monotonic(), time.monotonic() + _LAST_TRIES
+        while not self.intruder.has_knocked_since(ended) and time.monotonic() < until:
+            time.sleep(0.05)
+        self.intruder.give_up()
+        if self._started is not None:
+            self._started.wait()
+
+    @property
+    def locked_out_after(self) -> float | None:
+        """Seconds from the paste to the first refusal of the leaked key after which nothing got through with it."""
+        return self._shut_after(self.intruder.of_the_leaked_key)
+
+    @property
+    def all_shut_after(self) -> float | None:
+        """Seconds from the paste until every door was shut; None while one is open."""
+        times = [self._shut_after(door) for door in self.intruder.doors]
+        return max((one for one in times if one is not None), default=None) if None not in times else None
+
+    def sum_up(self, outcome: Outcome) -> Table:
+        """Lay out the scorecard."""
+        table = Table(title="Scorecard", title_style="bold", min_width=72)
+        for name in ("what", "measured"):
+            table.add_column(name, justify="right" if name == "measured" else "left")
+        score = fold_scorecard(outcome.entries)
+        rows = {
+            "leak pasted → its key refused": _say(self.locked_out_after),
+            "leak pasted → every door shut": _say(self.all_shut_after),
+            "asked → decided": say_duration(score.decision) if score.decision is not None else "—",
+            "decided by": score.decided_by or "nobody",
+        }
+        for what, value in rows.items():
+            table.add_row(what, value)
+        table.add_section()
+        for door in self.intruder.doors:
+            calls = door.managed_since(self.pasted_at)
+            table.add_row(f"{door.name}: calls it managed", f"{calls}, shut after {_say(self._shut_after(door))}")
+        table.add_section()
+        for what, value in _proofs(outcome.entries):
+            table.add_row(what, value)
+        table.add_row("sessions of members before", str(self.sessions_before))
+        table.add_section()
+        table.add_row("steps retried", str(score.retries))
+        table.add_row("runs restarted", str(score.restarts))
+        table.add_row("still in force", ", ".join(measure.action for measure in score.open_measures) or "nothing")
+        style = "bold green" if self.is_good(outcome) else "bold red"
+        table.add_row("outcome", Text(score.outcome or "open", style=style))
+        return table
+
+    def is_good(self, outcome: Outcome) -> bool:
+        """Whether the run recovered, and the intruder holds nothing that opens a door."""
+        return fold_scorecard(outcome.entries).outcome == RECOVERED and self.all_shut_after is not None
+
+    def _shut_after(self, door: Door) -> float | None:
+        return max(door.shut_at - self.pasted_at, 0.0) if door.shut_at is not None else None
+
+    def _close(self, stack: Stack, *words: str) -> None:
+        time.sleep(_FINDS_THE_TIME)
+        _crisis(stack, *words)
+
+
+def _proofs(entries: list[Entry]) -> list[tuple[str, str]]:
+    """Say what was planned to end and what was proved, in the order in which it happened."""
+    rows = list[tuple[str, str]]()
+    for entry in entries:
+        body = entry.body
+        if entry.kind == "asked" and str(body["gate"]).startswith("kill"):
+            rows.append(("planned", str(body["plan"]["title"])))
+        elif (entry.kind, body.get("look")) == ("seen", "verify_dead"):
+            rows.append(("proved", str(body.get("says") or body.get("error"))))
+        elif entry.kind == "done" and body["action"] == "end_sessions":
+            rows.append((f"sessions ended in {body['target']}", str(body["facts"].get("count", ""))))
+        elif (entry.kind, body.get("look")) == ("seen", "verify_sessions_ended"):
+            rows.append(("canary session", "refused" if body.get("ok") else str(body.get("error"))))
+    return list(dict.fromkeys(rows))
+
+
+def _say(seconds: float | None) -> str:
+    return "never" if seconds is None else f"{seconds:.1f} s"
+
+
+def _open(stack: Stack, *words: str) -> "subprocess.Popen[str]":
+    return subprocess.Popen(
+        [sys.executable, "-m", "crisis", *words],
+        stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
+        env=stack.environment, cwd=stack.project,
+    )  # fmt: skip
+
+
+def _write(child: "subprocess.Popen[str]", text: str) -> None:
+    if child.stdin is not None:
+        with child.stdin as pipe:
+            pipe.write(text)
+
+
+def _crisis(stack: Stack, *words: str, typed: str = "") -> None:
+    with _open(stack, *words) as child:
+        _, said = child.communicate(typed, timeout=_BASELINE_SECONDS)
+    if child.returncode:
+        saw = (said.strip().splitlines() or ["no word"])[-1]
+        raise UnprovenError(f"crisis {words[0]}", wanted="success", saw=saw, then=f"read {stack.log}")
+
+
+def write_protocol(rules: Path, systems: dict[str, Any], into: Path) -> Path:
+    """Write the rules once more, with the systems that a breach may reach; return where."""
+    yaml = YAML(typ="safe")
+    data = yaml.load(rules.read_text(encoding="utf-8"))
+    data["systems"] = systems
+    with into.open("w", encoding="utf-8") as stream:
+        yaml.dump(data, stream)
+    return into
