@@ -9,7 +9,7 @@ from prefect.artifacts import create_markdown_artifact
 from crisis.errors import UnprovenError
 from crisis.sandbox.tether import command
 
-SECONDS = 300
+SECONDS = 900
 
 
 @flow(name="drill", flow_run_name="drill {scenario}", log_prints=False)

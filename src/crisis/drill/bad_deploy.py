@@ -22,6 +22,8 @@ class BadDeploy:
     says = "a developer pushes a release that passes its tests and breaks the checkout"
     waits = "the release goes out; the prober watches"
 
+    gives_up_after = 180
+
     def __init__(self, world: World) -> None:
         self.world = world
 

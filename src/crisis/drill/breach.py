@@ -43,6 +43,8 @@ class Breach:
     says = "an AWS key stands in a public repository; somebody has found it and uses it"
     waits = "the intruder is inside; somebody pastes what leaked into `crisis run security-breach --leaked -`"
 
+    gives_up_after = 600
+
     def __init__(self, world: World, company: Company) -> None:
         self.world, self.company = world, company
         self.intruder = Intruder(company.loot)

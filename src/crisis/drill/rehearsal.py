@@ -21,7 +21,6 @@ from crisis.sandbox.world import World
 
 __all__ = ["Outcome", "Scenario", "rehearse"]
 
-_GIVE_UP_SECONDS = 180
 _READER_SECONDS = 1200
 _READS_SECONDS = 1.5
 _AGAIN_SECONDS = 0.5
@@ -33,6 +32,11 @@ class Scenario(Protocol):
     @property
     def world(self) -> World:
         """Where it happens."""
+        ...
+
+    @property
+    def gives_up_after(self) -> int:
+        """After how many seconds without an end something is wrong, where nobody has to read."""
         ...
 
     def begin(self, stack: Stack) -> None:
@@ -116,8 +120,8 @@ def rehearse(
 
     `show` gets each journal entry as it is written. `ask` gets each question with the page that answers it; simulated
     decision makers answer by themselves, as many as the gate needs, unless one is `asleep`. `tick` gets the open
-    questions twenty times a second. Raises UnprovenError when nothing ended within three minutes, or twenty where a
-    person reads.
+    questions twenty times a second. Raises UnprovenError when nothing ended in time; where a person reads, there are
+    twenty minutes more.
     """
     world, watch = scenario.world, _Watch(journal, set(journal.incidents()))
     phones = Authenticator(world.one_time_code)
@@ -125,7 +129,7 @@ def rehearse(
     broke_at = utc_now()
     scenario.begin(stack)
     asked: set[tuple[str, bool]] = set()
-    seconds = _GIVE_UP_SECONDS if simulated else _READER_SECONDS
+    seconds = scenario.gives_up_after + (0 if simulated else _READER_SECONDS)
     until = time.monotonic() + seconds
     while time.monotonic() < until:
         for entry in watch.new():
@@ -159,8 +163,8 @@ def _simulate(gate: Gate, page: str, who: str, people: _People) -> None:
     answer, reason = people.scenario.choose(gate)
     # Nobody watches the journal at night: she answers when the messages are out, like the one that woke her.
     world = people.scenario.world
-    world.wait_until(lambda state: _told(state, page) >= len(gate.people), seconds=_GIVE_UP_SECONDS)
-    until = time.monotonic() + _GIVE_UP_SECONDS
+    world.wait_until(lambda state: _told(state, page) >= len(gate.people), seconds=people.scenario.gives_up_after)
+    until = time.monotonic() + people.scenario.gives_up_after
     while time.monotonic() < until and any(one.plan.hash == gate.plan.hash for one in people.open(gate.incident)):
         try:
             answer_page(page, who, answer, lambda: people.phones.fresh(who), reads=people.reads, reason=reason)

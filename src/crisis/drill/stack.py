@@ -7,6 +7,7 @@ import socket
 import subprocess
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -94,20 +95,19 @@ class Stack:
     def kill(self) -> None:
         """Kill every process of the stack at once, as a power cut would."""
         if self._process is not None:
-            os.killpg(self._process.pid, signal.SIGKILL)
+            with suppress(ProcessLookupError):  # all of it has ended
+                os.killpg(self._process.pid, signal.SIGKILL)
             self._process.wait()
             self._process = None
 
     def stop(self) -> None:
-        """End the stack in order; kill what is left after a while."""
+        """End the stack in order; kill what is left of it, at once or after a while."""
         if self._process is None:
             return
         self._process.terminate()
-        try:
+        with suppress(subprocess.TimeoutExpired):
             self._process.wait(_STOP_SECONDS)
-            self._process = None
-        except subprocess.TimeoutExpired:
-            self.kill()
+        self.kill()
 
 
 def _free_port() -> int:

@@ -8,6 +8,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import asdict
 from pathlib import Path
 from types import TracebackType
@@ -61,13 +62,13 @@ class World:
             "webhook": webhook, "starter": os.getpid(),
         }  # fmt: skip
         child = _spawn(home, order, own_home=own_home)
-        try:
+        with ExitStack() as unless_it_starts:
+            unless_it_starts.callback(_remove, home, own_home=own_home)
+            unless_it_starts.callback(_end, child)
             _wait_for_birth(home, child)
-        except BaseException:
-            _end(child)
-            _remove(home, own_home=own_home)
-            raise
-        return cls(home, child=child, own_home=own_home)
+            world = cls(home, child=child, own_home=own_home)
+            unless_it_starts.pop_all()
+        return world
 
     @classmethod
     def attach(cls, home: Path) -> Self:

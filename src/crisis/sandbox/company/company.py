@@ -5,6 +5,7 @@ import shutil
 import subprocess
 import tempfile
 import time
+from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -46,12 +47,12 @@ class Company:
                 tether.command("crisis.sandbox.company.serve", *arguments),
                 stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True,
             )  # fmt: skip
-        try:
+        with ExitStack() as unless_it_starts:
+            unless_it_starts.callback(_end, child, home)
             _wait_until_furnished(home, child)
-        except BaseException:
-            _end(child, home)
-            raise
-        return cls(home, child)
+            company = cls(home, child)
+            unless_it_starts.pop_all()
+        return company
 
     def __enter__(self) -> Self:
         return self
