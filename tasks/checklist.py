@@ -98,7 +98,7 @@ def verify_no_task_is_open() -> OpenTasks:
 
 def _opened(task: HandTask) -> Change:
     before = fold_tasks(current_run().entries()).get(task.name)
-    facts = task.model_dump(mode="json", exclude_none=True, exclude={"closed_by", "evidence"})
+    facts = task.model_dump(mode="json", exclude_none=True, exclude={"closed_by", "evidence", "proof"})
     if before is not None:
         state = "closed" if before.closed else "open"
         return Change.none(task.name, because=f"the task stands already, {state}", task=facts)

@@ -75,15 +75,29 @@ def run(
     requester: Annotated[str | None, typer.Option(help="who you are; you cannot approve your own run")] = None,
     leaked: Annotated[list[str] | None, typer.Option(help="public name of what leaked; - reads a text with it")] = None,
     scope: Annotated[str, typer.Option(help="credential, principal, reach or everything")] = "",
+    *,
+    revoke: Annotated[
+        bool, typer.Option("--revoke", help="have GitHub end the GitHub tokens of `--leaked -` now, for good")
+    ] = False,
     home: Home = None,
 ) -> None:
     """Start a playbook at a running `crisis up`."""
-    from crisis.commands.leaking import names_of  # noqa: PLC0415
+    from crisis.commands.leaking import read_leaked  # noqa: PLC0415
+    from crisis.commands.revoking import hint, start_and_revoke  # noqa: PLC0415
     from crisis.commands.starting import start_playbook  # noqa: PLC0415
 
     settings, console = _settings(home), Console()
-    more = {**names_of(settings, leaked or [], console), **({"scope": scope} if scope else {})}
-    start_playbook(settings, playbook, service, summary, level, requester, console, more)
+    pasted = read_leaked(settings, leaked or [], console)
+    more = {**pasted.parameters, **({"scope": scope} if scope else {})}
+
+    def start() -> None:
+        start_playbook(settings, playbook, service, summary, level, requester, console, more)
+
+    if revoke:
+        start_and_revoke(settings, pasted, requester, start, console)
+    else:
+        hint(pasted, console)
+        start()
 
 
 @app.command()
@@ -182,7 +196,7 @@ def close(
     evidence: Annotated[str, typer.Option(help="what you saw, or a link; it is kept")],
     home: Home = None,
 ) -> None:
-    """Close a task with evidence. A run ends green only when none is open."""
+    """Close a task with evidence; asks for your one-time code. A run ends green only when none is open."""
     from crisis.commands.tasking import close_with_evidence  # noqa: PLC0415
 
     close_with_evidence(_settings(home), incident, task, who, evidence, Console())

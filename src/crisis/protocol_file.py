@@ -385,6 +385,7 @@ def _wrong_people(root: dict[Any, Any]) -> Faults:
         asked += [(("levels", level, "above", at), who) for at, who in _list(_map(rule).get("above"))]
     glass = _list(_map(root.get("break_glass")).get("people"))
     asked += [(("break_glass", "people", at), who) for at, who in glass]
+    asked += [(("systems", name, "owner"), _map(one).get("owner")) for name, one in _map(root.get("systems")).items()]
     for where, who in asked:
         if isinstance(who, str) and who not in people:
             yield where, f"no such person {who!r}", _pick(who, people)

@@ -4,15 +4,13 @@ import io
 import json
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 from rich.console import Console
 
 from crisis.commands import leaking
 from crisis.commands.starting import start_playbook
-from crisis.errors import ProtocolError, UnauthorisedError
-from crisis.journal.store import Journal
+from crisis.errors import ProtocolError
 from crisis.settings import Settings
 from tests.domain.planting import github, mixed
 
@@ -47,7 +45,7 @@ def test_a_pasted_file_becomes_public_names(
     """Key ids as they are, fingerprints for the rest; the secrets are in no parameter and in no output."""
     token, secret = github("ghp_"), mixed(40)
     paste(monkeypatch, f"AWS_ACCESS_KEY_ID=AKIAQWERTYUIOPASDF23\nAWS_SECRET_ACCESS_KEY={secret}\nTOKEN={token}\n")
-    found = leaking.names_of(settings, ["-"], shown)
+    found = leaking.read_leaked(settings, ["-"], shown).parameters
 
     assert "AKIAQWERTYUIOPASDF23" in found["leaked"]
     assert any(name.startswith("hmac:") for name in found["leaked"])
@@ -62,7 +60,7 @@ def test_a_secret_as_an_argument_is_refused_without_repeating_it(settings: Setti
     """Every user of the machine sees arguments: it is to be pasted, and counts as leaked once more."""
     token = github("ghp_")
     with pytest.raises(ProtocolError) as refused:
-        leaking.names_of(settings, [token], shown)
+        leaking.read_leaked(settings, [token], shown)
 
     assert "a secret" in str(refused.value)
     assert token not in str(refused.value)
@@ -75,70 +73,18 @@ def test_a_text_without_a_credential_is_one_line(
     """Nothing starts by mistake."""
     paste(monkeypatch, text)
     with pytest.raises(ProtocolError, match="wanted a text with a credential"):
-        leaking.names_of(settings, ["-"], shown)
+        leaking.read_leaked(settings, ["-"], shown)
 
 
 def test_without_leaked_nothing_is_added(settings: Settings, shown: Console) -> None:
     """Other playbooks know no such parameter."""
-    assert leaking.names_of(settings, [], shown) == {}
+    assert leaking.read_leaked(settings, [], shown).parameters == {}
 
 
 def test_a_baseline_of_what_is_no_account_is_one_line(settings: Settings, shown: Console) -> None:
     """The name is looked up before anything is asked."""
     with pytest.raises(ProtocolError, match="wanted an AWS account, saw nothing of that name"):
         leaking.take_baseline(settings, "nowhere", shown)
-
-
-@pytest.fixture
-def tasked(settings: Settings) -> str:
-    """An incident with one task."""
-    journal, incident = Journal.open(settings.journal), "INC-20261126-7a5c0001"
-    task = {
-        "name": "pypi/upload", "what": "end upload of pypi", "owner": "ada", "how": "Account settings",
-        "wanted": "an upload is refused",
-    }  # fmt: skip
-    body: dict[str, Any] = {"action": "open_task", "target": "pypi", "note": "a task", "facts": {"task": task}}
-    journal.append(incident, "done", "responder", body)
-    journal.close()
-    return incident
-
-
-def test_a_task_is_closed_once_with_evidence(settings: Settings, shown: Console, tasked: str) -> None:
-    """Then the list says who did."""
-    from crisis.commands.tasking import close_with_evidence, list_open  # noqa: PLC0415 - as the command line does
-
-    list_open(settings, tasked, shown)
-    for _ in range(2):
-        close_with_evidence(settings, tasked, "pypi/upload", "ada", "upload answered 403 at 03:12", shown)
-    list_open(settings, tasked, shown)
-
-    assert [word in said(shown) for word in ("open", "closed", "it is closed already", "closed by ada")] == [True] * 4
-
-
-@pytest.mark.parametrize(
-    ("task", "who", "evidence", "error"),
-    [
-        ("pypi/upload", "ada", "ok", ProtocolError),
-        ("pypi/upload", "eve", "upload answered 403", UnauthorisedError),
-        ("other", "ada", "upload answered 403", ProtocolError),
-    ],
-)
-def test_a_closing_that_shows_nothing_is_refused(
-    settings: Settings, shown: Console, tasked: str, task: str, who: str, evidence: str, error: type[Exception]
-) -> None:
-    """No evidence, a stranger, no such task."""
-    from crisis.commands.tasking import close_with_evidence  # noqa: PLC0415 - as the command line does
-
-    with pytest.raises(error):
-        close_with_evidence(settings, tasked, task, who, evidence, shown)
-
-
-def test_tasks_of_no_incident_are_one_line(settings: Settings, shown: Console) -> None:
-    """A mistyped name is said."""
-    from crisis.commands.tasking import list_open  # noqa: PLC0415 - as the command line does
-
-    with pytest.raises(ProtocolError, match="wanted an incident of this journal, saw none"):
-        list_open(settings, "INC-20261126-00000000", shown)
 
 
 def test_parameters_of_a_breach_need_a_stack(

@@ -127,6 +127,18 @@ def test_a_key_that_is_ended_already_is_left(ground: Ground, vendor: str) -> Non
         assert not client.accepts(secret)
 
 
+@pytest.mark.parametrize("vendor", MODELS)
+def test_a_look_changes_nothing(ground: Ground, vendor: str) -> None:
+    """Our credential is tried at the vendor, and its keys live on."""
+    name, _ = ground.leak(vendor)
+    with ground.open(vendor) as client:
+        says = client.look()
+
+    assert says
+    assert ground.memory.writes == []
+    assert ground.ring.keys[vendor][name].alive
+
+
 @pytest.mark.parametrize("vendor", LISTS)
 def test_the_living_keys_are_listed(ground: Ground, vendor: str) -> None:
     """A key stands in the list until it is ended, by its public name; its secret never does."""

@@ -4,7 +4,7 @@ from rich.console import Console
 
 from crisis.engine.deployments import read_deployments
 from crisis.protocol_file import load_protocol
-from crisis.readiness import check_readiness, render, vendor_probes, worst_exit
+from crisis.readiness import check_readiness, render, system_probes, vendor_probes, worst_exit
 from crisis.settings import Settings
 
 __all__ = ["check_protocol"]
@@ -18,6 +18,6 @@ def check_protocol(settings: Settings, console: Console) -> int:
     playbooks = [one.name for one in deployments if "playbook" in one.tags]
     protocol = load_protocol(settings.protocol_file, actions=known_actions(settings, deployments), playbooks=playbooks)
     with console.status("trying every reference, address and permission …"):
-        findings = check_readiness(protocol, vendor_probes(protocol))
+        findings = check_readiness(protocol, [*vendor_probes(protocol), *system_probes(protocol)])
     console.print(render(findings))
     return worst_exit(findings)

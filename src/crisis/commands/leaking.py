@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 from rich.console import Console
@@ -9,30 +10,42 @@ from rich.console import Console
 from crisis.clients import aws
 from crisis.clients.aws import baseline
 from crisis.domain.clock import utc_now
-from crisis.domain.leak import fingerprint_key, recognise
+from crisis.domain.leak import Leaked, fingerprint_key, recognise
 from crisis.domain.start import incident_id
 from crisis.domain.systems import Aws
 from crisis.errors import ProtocolError
 from crisis.protocol_file import load_protocol
 from crisis.settings import Settings, make_home, new_token
 
-__all__ = ["names_of", "take_baseline"]
+__all__ = ["Pasted", "read_leaked", "take_baseline"]
 
 _LARGEST = 10_000_000
 
 
-def names_of(settings: Settings, leaked: Sequence[str], console: Console) -> dict[str, Any]:
+@dataclass(frozen=True)
+class Pasted:
     """
-    Return the parameters of a run about what leaked: public names, and its incident, whose key the fingerprints need.
+    What leaked: the parameters of a run about it, which hold public names alone, and the GitHub tokens among it.
+
+    The tokens are in memory and go nowhere but to GitHub.
+    """
+
+    parameters: dict[str, Any] = field(default_factory=dict)
+    tokens: tuple[Leaked, ...] = ()
+
+
+def read_leaked(settings: Settings, leaked: Sequence[str], console: Console) -> Pasted:
+    """
+    Return what a run about it is told: public names, and its incident, whose key the fingerprints need.
 
     `-` stands for a text on standard input. It is read once, recognised by its look, and written nowhere.
     Raises ProtocolError when a secret is given as an argument, where every user of the machine could see it.
     """
     if not leaked:
-        return {}
+        return Pasted()
     incident = incident_id(new_token(), utc_now())
     key = fingerprint_key(settings.signing_key(), incident)
-    names = [one for one in leaked if one != "-"]
+    names, tokens = [one for one in leaked if one != "-"], tuple[Leaked, ...]()
     if any(one.secret is not None for name in names for one in recognise(name, key)):
         then = "paste it into `--leaked -`, and replace it: it stands in your shell's history"
         raise ProtocolError("--leaked", wanted="a public name, or -", saw="a secret", then=then)
@@ -43,7 +56,8 @@ def names_of(settings: Settings, leaked: Sequence[str], console: Console) -> dic
         for one in found:
             console.print(f"leaked: {one.says}", highlight=False, markup=False)
         names += [one.name for one in found]
-    return {"leaked": list(dict.fromkeys(names)), "incident": incident}
+        tokens = tuple(one for one in found if one.system == "github" and one.secret is not None)
+    return Pasted({"leaked": list(dict.fromkeys(names)), "incident": incident}, tokens)
 
 
 def take_baseline(settings: Settings, system: str, console: Console) -> None:

@@ -1,12 +1,15 @@
 """Tasking: what is left for people to do, and closing it with evidence."""
 
+import getpass
+
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from crisis.domain.checklist import fold_tasks
-from crisis.errors import ProtocolError
-from crisis.journal.closing import close_task
+from crisis.engine.booth import Booth, RefusedVote
+from crisis.engine.closing import Claim, close_task
+from crisis.errors import ProtocolError, UnauthorisedError
 from crisis.journal.store import Journal
 from crisis.protocol_file import load_protocol
 from crisis.settings import Settings
@@ -24,7 +27,7 @@ def list_open(settings: Settings, incident: str, console: Console) -> None:
     for name in ("task", "owner", "state", "how", "what shows it"):
         table.add_column(name, overflow="fold")
     for one in found.values():
-        state = f"closed by {one.closed_by}" if one.closed else "open"
+        state = f"closed by {one.closed_by}, {one.proof}" if one.closed else "open"
         table.add_row(*(Text(cell) for cell in (one.name, one.owner, state, one.how, one.evidence or one.wanted)))
     console.print(table)
 
@@ -32,11 +35,13 @@ def list_open(settings: Settings, incident: str, console: Console) -> None:
 def close_with_evidence(
     settings: Settings, incident: str, task: str, who: str, evidence: str, console: Console
 ) -> None:
-    """Close a task in somebody's name."""
-    protocol, journal = load_protocol(settings.protocol_file), _journal(settings, incident)
-    closed = close_task(
-        journal, protocol, settings.signing_key(), incident=incident, task=task, who=who, evidence=evidence
-    )
+    """Close a task in somebody's name, once their one-time code has proved it."""
+    journal = _journal(settings, incident)
+    booth = Booth.of(journal, load_protocol(settings.protocol_file), settings)
+    claim = Claim(who, evidence, getpass.getpass("One-time code: "), "command line")
+    closed = close_task(booth, incident, task, claim)
+    if isinstance(closed, RefusedVote):
+        raise UnauthorisedError(f"{who} at {task}", wanted="a proof of who you are", saw=closed.because)
     console.print("closed" if closed else "it is closed already", style="green" if closed else "yellow")
 
 

@@ -9,20 +9,30 @@ from crisis.domain.entry import Entry
 from crisis.domain.model import Strict, Text
 from crisis.domain.seal import is_sealed, seal
 
-__all__ = ["CLOSED", "HandTask", "OpenTasks", "closing", "fold_tasks", "open_tasks"]
+__all__ = ["CLOSED", "LONGEST", "HandTask", "OpenTasks", "Proof", "closing", "fold_tasks", "open_tasks"]
 
 CLOSED = "task closed"
 """The kind of the entry by which a person closes a task."""
 
 _PURPOSE = "task closed"
-_LONGEST = 2000
+LONGEST = 2000
+"""Characters of evidence that are kept."""
+
+
+class Proof(Strict):
+    """By which way a person closed a task, and how and when it was proved that it was they."""
+
+    how: Text
+    proof: Text = "one-time code"
+    proved_at: Text
 
 
 class HandTask(Strict):
     """
     One thing for a person: what is to be ended, by whom and how, and what shows that it is.
 
-    `name` tells it from all others of the incident. Closed, it says who closed it, when, and by what evidence.
+    `name` tells it from all others of the incident. Closed, it says who closed it, when, by what evidence, and how it
+    was proved that it was they.
     """
 
     name: Text
@@ -34,6 +44,7 @@ class HandTask(Strict):
     closed: AwareDatetime | None = None
     closed_by: str = ""
     evidence: str = ""
+    proof: str = ""
 
 
 class OpenTasks(Strict):
@@ -63,6 +74,7 @@ def fold_tasks(entries: Iterable[Entry], key: bytes | None = None) -> dict[str, 
             found[str(task["name"])] = HandTask(**{**task, "opened": entry.time})
         elif entry.kind == CLOSED and _counts(entry, found, key):
             about = {"closed": entry.time, "closed_by": entry.actor, "evidence": str(entry.body["evidence"])}
+            about |= {"proof": str(entry.body["proof"])}
             found[str(entry.body["task"])] = found[str(entry.body["task"])].model_copy(update=about)
     return found
 
@@ -72,15 +84,18 @@ def open_tasks(entries: Iterable[Entry], key: bytes | None = None) -> tuple[Hand
     return tuple(task for task in fold_tasks(entries, key).values() if task.closed is None)
 
 
-def closing(incident: str, task: str, who: str, evidence: str, key: bytes) -> dict[str, Any]:
-    """Return the body of the entry by which a person closes a task; the seal binds person, task and evidence."""
-    body = {"task": task, "evidence": evidence[:_LONGEST]}
+def closing(incident: str, task: str, who: str, evidence: str, proof: Proof, key: bytes) -> dict[str, Any]:
+    """Return the body of the entry by which a person closes a task; the seal binds person, task, evidence and proof."""
+    body = {"task": task, "evidence": evidence[:LONGEST], **proof.model_dump(mode="json")}
     return {**body, "seal": seal(key, _PURPOSE, {**body, "incident": incident, "who": who})}
 
 
 def _counts(entry: Entry, found: Mapping[str, HandTask], key: bytes | None) -> bool:
     body, task = entry.body, found.get(str(entry.body.get("task")))
-    if task is None or task.closed is not None or not str(body.get("evidence") or "").strip():
+    shows = str(body.get("evidence") or "").strip() and body.get("proof")
+    if task is None or task.closed is not None or not shows:
         return False
-    said = {"task": body["task"], "evidence": body["evidence"], "incident": entry.incident, "who": entry.actor}
-    return key is None or is_sealed(key, _PURPOSE, said, str(body.get("seal", "")))
+    said = {name: value for name, value in body.items() if name != "seal"}
+    return key is None or is_sealed(
+        key, _PURPOSE, {**said, "incident": entry.incident, "who": entry.actor}, str(body.get("seal", ""))
+    )

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 
+from crisis.domain.checklist import fold_tasks
 from crisis.domain.clock import say_duration
 from crisis.domain.decision import Gate, fold_gates
 from crisis.domain.entry import Entry
@@ -27,7 +28,7 @@ def write_report(
         *_users_saw(incident, entries),
         *_scores(entries),
     ]
-    lines += [*_timeline(entries), *_decisions(entries, protocol), *_measures(incident)]
+    lines += [*_timeline(entries), *_decisions(entries, protocol), *_tasks(entries, protocol), *_measures(incident)]
     lines += [*_analysis(entries), *_anchor(entries)]
     return "\n".join(lines).rstrip() + "\n"
 
@@ -110,6 +111,19 @@ def _decided(gate: Gate, protocol: Protocol | None) -> Iterator[str]:
     if gate.decision.glass:
         yield "- **Glass was broken:** two people decided without the decision makers, who stayed silent"
     yield f"- **Decision:** {outcome}{choice}{f', by {by}' if by else ''}, at {gate.decision.at}"
+
+
+def _tasks(entries: Sequence[Entry], protocol: Protocol | None) -> Iterator[str]:
+    people, tasks = protocol.people if protocol else None, fold_tasks(entries)
+    if tasks:
+        yield from ("## Tasks for people", "", "| task | owner | state | what shows it |", "| --- | --- | --- | --- |")
+    for one in tasks.values():
+        by = _cell(say_person(one.closed_by, people))
+        state = f"✓ closed by {by} at {one.closed:%H:%M:%S} UTC, {_cell(one.proof)}" if one.closed else "… open"
+        shows = _cell(one.evidence or f"wanted: {one.wanted}")
+        yield f"| {_cell(one.what)} | {_cell(say_person(one.owner, people))} | {state} | {shows} |"
+    if tasks:
+        yield ""
 
 
 def _measures(incident: Incident) -> Iterator[str]:

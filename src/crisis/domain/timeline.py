@@ -252,7 +252,9 @@ _PLAIN: dict[str, Callable[[Entry], _Told]] = {
     "level": _level,
     "started": _started,
     "ended": _ended,
-    "task closed": lambda e: _Told("people", f"Task closed: {_text(e, 'task')}", _text(e, "evidence"), "ok"),
+    "task closed": lambda e: _Told(
+        "people", f"{e.actor} closed the task {_text(e, 'task')}", _text(e, "evidence"), "ok"
+    ),
     "retrying": lambda e: _Told("world", f"Trying again: {say_name(_text(e, 'action'))}", _text(e, "error"), "warn"),
     "escalated": lambda e: _Told(
         "people", f"Also asked: {_list(e.body.get('people', []))}", _text(e, "because"), "warn"

@@ -8,6 +8,7 @@ from typing import Any, Literal, Self
 from crisis.domain.decision import Gate, Vote
 from crisis.domain.protocol import Protocol
 from crisis.domain.seal import is_sealed, seal
+from crisis.errors import ProtocolError
 from crisis.journal.store import Journal
 from crisis.settings import Settings
 
@@ -62,6 +63,12 @@ class Booth:
     def fingerprint(self) -> str:
         """What tells our key from another, and nothing about it."""
         return seal(self.key, "fingerprint", {})[:16]
+
+    def expect(self, gate: Gate) -> None:
+        """Raise ProtocolError where the responder's key is another than ours: what we mark would not count."""
+        if gate.signed_by and gate.signed_by != self.fingerprint:
+            saw, then = "another", "use the CRISIS_HOME or CRISIS_SIGNING_KEY that the responder uses"
+            raise ProtocolError("signing key", wanted="the responder's", saw=saw, then=then)
 
     def mark(self, incident: str, who: str, body: Mapping[str, Any]) -> str:
         """Seal a vote whose proof of identity was found good."""

@@ -11,19 +11,17 @@ from crisis.domain.decision import Decision, Gate, fold_gates
 from crisis.domain.entry import as_stored
 from crisis.domain.incident import ended_runs
 from crisis.domain.mandate import Ruling, may_vote, tally
-from crisis.domain.person import PEOPLE, STRIKES, fold_strikes, locked_until, matching_step, without_codes
+from crisis.domain.person import without_codes
 from crisis.domain.plan import CHANGE, NO
 from crisis.engine.booth import Answer, Booth, RefusedVote
+from crisis.engine.codes import Showing, unproved_by_code
 from crisis.engine.passkeys import evidence, unproved_by_passkey
-from crisis.errors import JournalError, ProtocolError
+from crisis.errors import JournalError
 from crisis.journal.store import AlreadyRecordedError, Journal, MovedOnError
-from crisis.settings import read_reference
 
 __all__ = ["cast", "decide_by_protocol", "decide_by_silence", "known_answers", "open_gates", "settle"]
 
 _REASON_LIMIT = 2000
-_CLOCK_IS_WRONG, _FAR_OFF = 4, 40
-"""Steps of 30 s: from where to where a code is that of a telephone with a wrong clock, and not of a slow person."""
 
 
 def open_gates(journal: Journal, incident: str) -> list[Gate]:
@@ -46,9 +44,7 @@ def cast(booth: Booth, gate: Gate, answer: Answer, *, now: datetime | None = Non
     `gate` is the gate as it was shown: an answer to a plan that has changed since is refused.
     """
     moment = now or utc_now()
-    if gate.signed_by and gate.signed_by != booth.fingerprint:
-        saw, then = "another", "use the CRISIS_HOME or CRISIS_SIGNING_KEY that the responder uses"
-        raise ProtocolError("signing key", wanted="the responder's", saw=saw, then=then)
+    booth.expect(gate)
     # One human is one voter, by whatever name, spelling or account they come.
     # Half a surrogate pair, which no UTF-8 can hold, becomes a question mark before it costs them their code.
     reason = answer.reason.encode("utf-8", "replace").decode()
@@ -199,56 +195,5 @@ def _unproved(booth: Booth, gate: Gate, answer: Answer, now: datetime) -> str | 
         return unproved_by_passkey(booth, gate, answer, now) if person.proof.passkeys else says
     if person.proof.totp is None:
         return f"{answer.who} proves who they are by passkey alone"
-    return _unproved_by_code(booth, gate, answer, person.proof.totp, now)
-
-
-def _unproved_by_code(booth: Booth, gate: Gate, answer: Answer, reference: str, now: datetime) -> str | None:
-    strikes = fold_strikes(booth.journal.entries(PEOPLE), answer.who)
-    until = locked_until(strikes)
-    if until is not None and now < until:
-        _note_lock(booth.journal, gate, answer.who, strikes)
-        return f"locked after {STRIKES} wrong codes until {until:%H:%M} UTC"
-    step = _step_of(reference, answer, now)
-    if step is None:
-        return _strike(booth.journal, gate, answer, f"wrong or outdated code{_clock(reference, answer, now)}")
-    try:
-        # One key per person and step: a code is good once, whatever the number of gates, ways and processes.
-        key = f"code:{answer.who}:{step}"
-        booth.journal.append(PEOPLE, "code accepted", answer.who, {"incident": gate.incident}, key=key)
-    except AlreadyRecordedError as used:
-        says = "this code was used already; wait for the next one"
-        # A double click is no guess; the same code at another incident may be one.
-        here = used.entry.body.get("incident") == gate.incident
-        return says if here else _strike(booth.journal, gate, answer, says)
-    return None
-
-
-def _clock(reference: str, answer: Answer, now: datetime) -> str:
-    """Say so when the code would be right at another time: it tells an honest person what to mend, nobody else much."""
-    far = _step_of(reference, answer, now, drift=_FAR_OFF)
-    off = 0 if far is None else abs(far - int(now.timestamp()) // 30)
-    return f"; it is {now:%H:%M} UTC here, and your phone's clock is minutes off" if off >= _CLOCK_IS_WRONG else ""
-
-
-def _step_of(reference: str, answer: Answer, now: datetime, drift: int = 1) -> int | None:
-    secret = read_reference(reference).get_secret_value()
-    try:
-        return matching_step(secret, answer.code.strip(), now, drift)
-    except ProtocolError as error:
-        raise ProtocolError(f"{answer.who}: {reference}", wanted=error.wanted, saw=error.saw, then=error.then) from None
-
-
-def _strike(journal: Journal, gate: Gate, answer: Answer, because: str) -> str:
-    journal.append(PEOPLE, "code refused", answer.who, {"because": because, "incident": gate.incident})
-    _note_lock(journal, gate, answer.who, fold_strikes(journal.entries(PEOPLE), answer.who))
-    return because
-
-
-def _note_lock(journal: Journal, gate: Gate, who: str, strikes: list[datetime]) -> None:
-    """Put a lock on record, once, for those who must hear of it; also when whoever wrote the fifth strike died."""
-    until = locked_until(strikes)
-    if until is None:
-        return
-    body = {"incident": gate.incident, "gate": gate.name, "until": write_time(until)}
-    with suppress(AlreadyRecordedError):
-        journal.append(PEOPLE, "locked", who, body, key=f"locked:{who}:{write_time(strikes[STRIKES - 1])}")
+    shown = Showing(answer.who, answer.code, person.proof.totp, gate.incident, gate.name)
+    return unproved_by_code(booth.journal, shown, now)

@@ -21,6 +21,7 @@ from crisis.receiver.live import Live
 from crisis.receiver.metrics import Metrics, metrics_routes
 from crisis.receiver.pages import PageError
 from crisis.receiver.slack import slack_routes
+from crisis.receiver.task_page import task_routes
 from crisis.receiver.telephone import telephone_routes
 
 __all__ = ["create_app"]
@@ -44,6 +45,7 @@ def create_app(context: Context) -> FastAPI:
     app.include_router(access_routes(context))
     app.include_router(inbox_routes(context))
     app.state.live = Live(context)
+    app.include_router(task_routes(context))
     app.include_router(incident_routes(context, app.state.live))
 
     app.exception_handler(PageError)(_page_error)

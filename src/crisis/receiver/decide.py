@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any
-from urllib.parse import parse_qsl
 
 from fastapi import APIRouter, Request, Response
 
@@ -17,20 +16,17 @@ from crisis.domain.plan import CHANGE
 from crisis.engine.booth import Answer, Booth, RefusedVote
 from crisis.engine.votes import cast, known_answers
 from crisis.receiver.access import welcome
-from crisis.receiver.body import BadBodyError, read_body
 from crisis.receiver.context import Context
 from crisis.receiver.forgery import is_ours, remember, token_of
-from crisis.receiver.pages import PageError, page
+from crisis.receiver.forms import NO_CODE, code_in, fields_in, is_code, is_secure, posted
+from crisis.receiver.pages import page
 from crisis.receiver.question import Question, find_question
 
 __all__ = ["REASON_LIMIT", "Problem", "answer_in", "decision_routes", "read_form", "why_not_taken"]
 
 REASON_LIMIT = 2000
-_BODY_LIMIT = 64 * 1024
-_MOST_FIELDS = 200
 _FIELDS = ("person", "answer", "code", "passkey", "reason", "plan", "token", "parts", "glass")
 _STEP = re.compile(r"step-[0-9]{1,3}-[0-9]{1,3}")
-_CODE = re.compile(r"[0-9]{6,8}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,13 +50,7 @@ def decision_routes(context: Context) -> APIRouter:
     @router.post(where)
     async def decide(request: Request, incident: str, run: str, gate: str) -> Response:
         """Take an answer."""
-        try:
-            body = await read_body(request, _BODY_LIMIT)
-        except BadBodyError as error:
-            raise PageError(
-                error.status, "That could not be read", f"{error.because}. Go back and try again."
-            ) from None
-        return await asyncio.to_thread(_take, context, request, (incident, run, gate), body)
+        return await asyncio.to_thread(_take, context, request, (incident, run, gate), await posted(request))
 
     return router
 
@@ -96,15 +86,8 @@ def _stands_already(context: Context, shown: Question, now: Question, said: Answ
 
 def read_form(request: Request, body: bytes) -> dict[str, str]:
     """Return the fields of a decision page's form; nothing when it is none."""
-    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    if kind != "application/x-www-form-urlencoded":
-        return {}
-    try:
-        pairs = parse_qsl(body.decode("ascii"), keep_blank_values=True, max_num_fields=_MOST_FIELDS, errors="replace")
-    except ValueError:
-        return {}
-    found = {name: value.replace("\r\n", "\n").replace("\x00", "\N{REPLACEMENT CHARACTER}") for name, value in pairs}
-    if len(found) != len(pairs) or "plan" not in found or "token" not in found:
+    found = fields_in(request, body)
+    if "plan" not in found or "token" not in found:
         return {}
     steps = {name: value for name, value in found.items() if _STEP.fullmatch(name)}
     return {name: found.get(name, "") for name in _FIELDS} | steps
@@ -128,7 +111,7 @@ def answer_in(question: Question, fields: Mapping[str, str]) -> Answer:
     return Answer(
         who=fields["person"],
         answer=fields["answer"],
-        code="" if fields["passkey"] else _code(fields),
+        code="" if fields["passkey"] else code_in(fields),
         reason=fields["reason"].strip(),
         how="page",
         steps=_steps(question, fields),
@@ -165,15 +148,9 @@ def _malformed(question: Question, fields: Mapping[str, str]) -> str | None:
 
 
 def _unproved(fields: Mapping[str, str]) -> Problem | None:
-    if fields["passkey"] or _CODE.fullmatch(_code(fields)):
+    if fields["passkey"] or is_code(code_in(fields)):
         return None
-    says = "type the code that your authenticator shows now: six digits"
-    return Problem(HTTPStatus.UNPROCESSABLE_ENTITY, says)
-
-
-def _code(fields: Mapping[str, str]) -> str:
-    # Authenticators show "123 456", and phones paste it so.
-    return "".join(fields["code"].split())
+    return Problem(HTTPStatus.UNPROCESSABLE_ENTITY, NO_CODE)
 
 
 def _show(
@@ -191,12 +168,8 @@ def _show(
     shown: dict[str, Any] = {"question": question, "problem": says, "kept": kept, "token": token, "limit": REASON_LIMIT}
     by_passkey = works_at(context.settings.address)
     response = page("decide.html", status, live=True, by_passkey=by_passkey, **shown)
-    return remember(response, token, secure=_is_secure(context, request))
+    return remember(response, token, secure=is_secure(context, request))
 
 
 def _accepted(context: Context, question: Question, decision: Decision | None, said: Answer) -> Response:
     return welcome(page("accepted.html", question=question, decision=decision, said=said), context, said.who)
-
-
-def _is_secure(context: Context, request: Request) -> bool:
-    return request.url.scheme == "https" or context.settings.address.startswith("https://")

@@ -23,9 +23,9 @@ def new_token() -> str:
     return secrets.token_urlsafe(32)
 
 
-def remember(response: Response, token: str, *, secure: bool) -> Response:
+def remember(response: Response, token: str, *, secure: bool, path: str = "/decide") -> Response:
     """Put the token into the browser's cookie, which other sites' requests do not carry."""
-    response.set_cookie(COOKIE, token, path="/decide", secure=secure, httponly=True, samesite="strict")
+    response.set_cookie(COOKIE, token, path=path, secure=secure, httponly=True, samesite="strict")
     return response
 
 

@@ -6,6 +6,7 @@ from datetime import datetime
 from http import HTTPStatus
 from urllib.parse import quote
 
+from crisis.domain.checklist import HandTask, fold_tasks
 from crisis.domain.clock import utc_now
 from crisis.domain.decision import Gate, fold_gates
 from crisis.domain.entry import Entry, verify_chain
@@ -19,7 +20,7 @@ from crisis.receiver.context import Context
 from crisis.receiver.pages import PageError, fragment
 from crisis.receiver.question import INCIDENT_NAME, find_incident, link_to, missing_in
 
-__all__ = ["Drawn", "Room", "Waits", "draw", "head_of", "proved", "room_of"]
+__all__ = ["Drawn", "Room", "Todo", "Waits", "draw", "head_of", "proved", "room_of", "todos"]
 
 _ROWS = 300
 _TRIES = 3
@@ -39,6 +40,17 @@ class Waits:
 
 
 @dataclass(frozen=True, slots=True)
+class Todo:
+    """A task as it is shown: its owner and who closed it in full, and the page that closes it."""
+
+    number: int
+    task: HandTask
+    owner: str
+    closed_by: str
+    link: str
+
+
+@dataclass(frozen=True, slots=True)
 class Room:
     """What is shown of an incident; `damage` alone where its chain does not verify."""
 
@@ -51,6 +63,7 @@ class Room:
     incident: Incident | None = None
     means: str = ""
     waits: tuple[Waits, ...] = ()
+    tasks: tuple[Todo, ...] = ()
     running: tuple[Row, ...] = ()
     rows: tuple[Row, ...] = ()
     older: int = 0
@@ -110,6 +123,7 @@ def room_of(context: Context, name: str) -> Room:
         incident=incident,
         means=rule.means if rule else "",
         waits=_waits(entries, context.protocol.people),
+        tasks=todos(context, name, entries),
         running=tuple(row for row in rows if row.state == "wait" and row.lane in ("world", "responder")),
         rows=tuple(rows[:_ROWS]),
         older=len(rows[_ROWS:]),
@@ -117,6 +131,16 @@ def room_of(context: Context, name: str) -> Room:
         runs=_runs(entries, context.prefect_ui.rstrip("/")),
         alerts=context.sightings.total(name),
         firing=context.sightings.firing(name),
+    )
+
+
+def todos(context: Context, name: str, entries: Sequence[Entry]) -> tuple[Todo, ...]:
+    """Return the tasks of an incident as they are shown; a closing that we did not mark does not count."""
+    people, found = context.protocol.people, fold_tasks(entries, context.settings.signing_key())
+    where = f"/incidents/{quote(name, safe='')}/task?name="
+    return tuple(
+        Todo(number, one, say_person(one.owner, people), say_person(one.closed_by, people), where + quote(key, safe=""))
+        for number, (key, one) in enumerate(found.items(), 1)
     )
 
 

@@ -161,6 +161,18 @@ def test_the_canary_is_refused_afterwards(building: Building, describe: Callable
 
 
 @pytest.mark.parametrize("vendor", VENDORS)
+def test_a_look_changes_nothing(building: Building, describe: Callable[..., Any], vendor: str) -> None:
+    """Our credential is tried at the vendor, and everybody stays logged in."""
+    before = len(building.memory.writes)
+    with connect(describe(vendor)) as store:
+        says = store.look()
+
+    assert "can be" in says
+    assert len(building.memory.writes) == before
+    assert [one for one in building.directories[vendor].sessions if one.tokens_ended] == []
+
+
+@pytest.mark.parametrize("vendor", VENDORS)
 def test_a_vendor_that_lies_is_caught_by_the_canary(
     building: Building, describe: Callable[..., Any], vendor: str
 ) -> None:
@@ -196,6 +208,8 @@ def test_a_token_that_is_refused_is_a_refusal(
 
     with pytest.raises(RefusedError, match=r"40[01]") as raised:
         end(system)
+    with pytest.raises(RefusedError, match=r"40[01]"), connect(system) as store:
+        store.look()
 
     assert "wrong-secret" not in str(raised.value)
     assert [one for one in building.directories[vendor].sessions if one.tokens_ended or one.cookie_ended] == []

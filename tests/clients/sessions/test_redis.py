@@ -57,6 +57,17 @@ def test_a_taken_session_is_refused_afterwards(redis_server: RedisServer, descri
     assert ended.count == 1
 
 
+def test_a_look_is_answered_and_changes_nothing(redis_server: RedisServer, describe: Describe) -> None:
+    """The server answers, the epoch is told, and every key is where it was."""
+    fill(redis_server, 3)
+    redis_server.client().set("auth:epoch", 1_700_000_000)
+    with connect(describe(redis_server)) as store:
+        says = store.look()
+
+    assert says == "answers; epoch 1700000000"
+    assert redis_server.client().dbsize() == 4
+
+
 def test_everything_under_the_prefix_goes_and_nothing_else(redis_server: RedisServer, describe: Describe) -> None:
     """Twelve thousand sessions are ended, their neighbours stay, and signs of patterns are taken literally."""
     fill(redis_server, 12_000)

@@ -193,6 +193,20 @@ def tokens_of(url: str, keys: Path, **more: Any) -> JwtSessions:
     return JwtSessions.model_validate(body)
 
 
+def test_a_look_compares_the_store_with_what_is_published(keys: Path, tmp_path: Path) -> None:
+    """Keys that sign are published; a store that belongs to another issuer is named, and nothing is rotated."""
+    other, before = tmp_path / "other.json", keys.read_text()
+    other.write_text(json.dumps({"keys": [new_key()]}))
+    with Served(Issuer(keys).app) as url:
+        with connect(tokens_of(url, keys)) as store:
+            says = store.look()
+        with connect(tokens_of(url, other)) as store, pytest.raises(RefusedError, match="every key of the store"):
+            store.look()
+
+    assert says == "2 keys sign, and are published"
+    assert keys.read_text() == before
+
+
 def test_a_token_of_the_old_key_is_refused_without_overlap(keys: Path) -> None:
     """Both old keys are gone from what is published, and the canary's token opens nothing any more."""
     old = {one["kid"] for one in json.loads(keys.read_text())["keys"]}

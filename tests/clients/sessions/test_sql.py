@@ -81,6 +81,20 @@ def left(engine: Engine, shape: str = "express") -> int:
         return int(connection.scalar(text(" ".join(["SELECT count(*) FROM", TABLES[shape].split(" ")[0]]))) or 0)
 
 
+def test_a_look_reads_the_table_and_names_one_that_is_not_there(
+    engine: Engine, describe: Callable[..., SqlSessions]
+) -> None:
+    """Nothing is removed, and a wrong shape is found before an incident needs it."""
+    make(engine, "express", 3)
+    with connect(describe(engine)) as store:
+        says = store.look()
+    with connect(describe(engine, "django")) as store, pytest.raises(RefusedError) as raised:
+        store.look()
+
+    assert (says, left(engine)) == ("the table session can be read", 3)
+    assert raised.value.target == "django_session"
+
+
 @pytest.mark.parametrize("shape", list(TABLES))
 def test_every_row_of_a_framework_s_table_goes(
     engine: Engine, describe: Callable[..., SqlSessions], shape: str
@@ -139,6 +153,8 @@ def test_a_missing_permission_is_refused(postgres: Engine, describe: Callable[..
 
     with connect(describe(reader)) as store, pytest.raises(RefusedError, match="no permission; grant our user"):
         store.end("", silent)
+    with connect(describe(reader)) as store, pytest.raises(RefusedError, match="saw no DELETE and no UPDATE; grant"):
+        store.look()
 
     assert left(postgres) == 3
 

@@ -37,6 +37,11 @@ class Auth0Tenant:
     def __exit__(self, *_: object) -> None:
         self._api.close()
 
+    def look(self) -> str:
+        """List one page of users."""
+        self._page("*", 0)
+        return "users can be listed"
+
     def mark(self) -> str:
         """Return nothing: signing keys are rotated in Auth0 itself."""
         return ""

@@ -54,6 +54,11 @@ class FirebaseProject:
     def __exit__(self, *_: object) -> None:
         self._api.close()
 
+    def look(self) -> str:
+        """List one user."""
+        self._page({"maxResults": "1"})
+        return "users can be listed"
+
     def mark(self) -> str:
         """Return nothing: Google rotates its own keys."""
         return ""

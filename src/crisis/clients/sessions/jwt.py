@@ -62,6 +62,18 @@ class JwtStore:
             with suppress(redis.RedisError):
                 self._epochs.close()
 
+    def look(self) -> str:
+        """Compare the private keys with those that are published, and ask for the epoch where there is one."""
+        private, published = self._private(), self._published()
+        if not private or not set(private) <= set(published):
+            saw, then = "another set", "mend store or jwks in protocol.yaml"
+            raise RefusedError(
+                "jwt key set", vendor=self.vendor, operation="look", wanted="every key of the store published", saw=saw,
+                then=then,
+            )  # fmt: skip
+        epoch = f"; epoch {self.epoch() or 'not set'}" if self.has_epoch else ""
+        return f"{len(private)} keys sign, and are published{epoch}"
+
     def mark(self) -> str:
         """Return the ids of the keys that sign now, and of those that are published."""
         return " ".join(sorted({*self._private(), *self._published()}))

@@ -44,6 +44,10 @@ class KeycloakRealm:
     def __exit__(self, *_: object) -> None:
         self._api.close()
 
+    def look(self) -> str:
+        """Read the realm as our client."""
+        return f"realm {self._realm} can be read; notBefore {self.epoch() or 'not set'}"
+
     def mark(self) -> str:
         """Return nothing: the realm's keys stay."""
         return ""

@@ -37,6 +37,12 @@ class OktaOrganisation:
     def __exit__(self, *_: object) -> None:
         self._api.close()
 
+    def look(self) -> str:
+        """List one user."""
+        asked = {"params": {"limit": "1"}, "operation": "list users", "target": "organisation"}
+        self._api.ask("GET", "/api/v1/users", _ids, **asked)  # type: ignore[arg-type]
+        return "users can be listed"
+
     def mark(self) -> str:
         """Return nothing: signing keys are rotated in Okta itself."""
         return ""

@@ -108,6 +108,12 @@ class RedisStore:
         with suppress(redis.RedisError):
             self._client.close()
 
+    def look(self) -> str:
+        """Ask for a sign of life, and for the epoch where there is one."""
+        with translated("PING"):
+            self._client.ping()
+        return f"answers; epoch {self.epoch() or 'not set'}" if self.has_epoch else "answers"
+
     def mark(self) -> str:
         """Return nothing: these sessions are not signed."""
         return ""

@@ -41,6 +41,11 @@ class SecretSessions:
     def __exit__(self, *_: object) -> None:
         pass
 
+    def look(self) -> str:
+        """Read the secret's store; no secret is part of what is said."""
+        older = self._store.read().older
+        return f"the secret can be read; {older} older ones still verify" if older else "the secret can be read"
+
     def mark(self) -> str:
         """Return what tells the present secret from its successor."""
         return self._store.read().mark

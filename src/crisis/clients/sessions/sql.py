@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, Self
 
-from sqlalchemy import Column, Connection, Engine, MetaData, String, Table, create_engine, delete, event, select
+from sqlalchemy import Column, Connection, Engine, MetaData, String, Table, create_engine, delete, event, func, select
 from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, SQLAlchemyError
 from sqlalchemy.pool import NullPool
 
@@ -88,6 +88,23 @@ class SqlStore:
 
     def __exit__(self, *_: object) -> None:
         self._engine.dispose()
+
+    def look(self) -> str:
+        """Read one key, and ask what else we may do with the table."""
+        with self._translated("SELECT"), self._engine.connect() as connection:
+            connection.scalars(select(self._key).limit(1)).first()
+            lacks = self._lacks(connection)
+        if lacks:
+            then = f"grant our user {' and '.join(lacks)} on the table"
+            parts = {"vendor": "sql", "operation": "look", "wanted": "the right to end sessions"}
+            raise RefusedError(self._table.fullname, saw=f"no {' and no '.join(lacks)}", then=then, **parts)
+        return f"the table {self._table.fullname} can be read"
+
+    def _lacks(self, connection: Connection) -> list[str]:
+        if self._engine.dialect.name != "postgresql":
+            return []
+        asked = {right: func.has_table_privilege(self._table.fullname, right) for right in ("DELETE", "UPDATE")}
+        return [right for right, question in asked.items() if not connection.scalar(select(question))]
 
     def mark(self) -> str:
         """Return nothing: these sessions are not signed."""

@@ -39,6 +39,10 @@ class Sessions(Protocol):
         """Let go of it."""
         ...
 
+    def look(self) -> str:
+        """Try our credential by a read that changes nothing, and say what was seen."""
+        ...
+
     def mark(self) -> str:
         """Return what tells the present key apart from its successor, no secret; empty where nothing is signed."""
         ...

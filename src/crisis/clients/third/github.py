@@ -85,6 +85,16 @@ class GitHubKeyVendor:
                 calls += 1
         return calls
 
+    def look(self) -> str:
+        """Ask for the rate, which costs nothing of it, and for what is listed, where that needs our token."""
+        asked = {"operation": "look", "target": "github"}
+        if self.api is None:
+            with Api("github", self.url, headers=_HEADERS) as anybody:
+                anybody.get("/rate_limit", ok=(200, 401), **asked)  # type: ignore[arg-type]
+            return "answers; without a token of ours leaked ones can be revoked, and none listed"
+        self.api.get("/rate_limit", **asked)  # type: ignore[arg-type]
+        return f"the token is taken; {len(self.listed() or ())} keys listed"
+
     def listed(self) -> list[ListedKey] | None:
         """List deploy keys and the organisation's fine-grained tokens; None without a token of ours."""
         if self.api is None:

@@ -41,6 +41,10 @@ class KeyVendor(Protocol):
         """Let go of all connections."""
         ...
 
+    def look(self) -> str:
+        """Try our own credential by a read that changes nothing, and say what was seen."""
+        ...
+
     def listed(self) -> list[ListedKey] | None:
         """List the keys there are; None where the vendor lists none."""
         ...

@@ -54,6 +54,11 @@ class SimpleVendor:
     def __exit__(self, *_: object) -> None:
         self.api.close()
 
+    def look(self) -> str:
+        """List one page of each kind of keys."""
+        found = [one for way in self.ways for one in self._page(way, dict(way.first_page))[0]]
+        return f"keys can be listed; {len(found)} on the first page"
+
     def listed(self) -> list[ListedKey] | None:
         """List the keys there are, all pages."""
         return [one for way in self.ways for one in self._list(way)]
@@ -76,13 +81,7 @@ class SimpleVendor:
     def _list(self, way: Way) -> list[ListedKey]:
         found, params = list[ListedKey](), dict(way.first_page)
         for _ in range(_MOST_PAGES):
-            try:
-                answer = self.api.get(way.listing, params=params, operation="list keys", target=f"{way.vendor} keys")
-            except RefusedError as error:
-                raise forbidden_as(error, way.may_list) from None
-            part_of, following = self.api.read(
-                answer, partial(_page, way, params), operation="list keys", target=f"{way.vendor} keys"
-            )
+            part_of, following = self._page(way, params)
             found += part_of
             if following is None:
                 return found
@@ -91,6 +90,13 @@ class SimpleVendor:
         raise RefusedError(
             f"{way.vendor} keys", vendor=way.vendor, operation="list keys", wanted="an end", saw="none", then=then
         )
+
+    def _page(self, way: Way, params: dict[str, str]) -> tuple[list[ListedKey], dict[str, str] | None]:
+        try:
+            answer = self.api.get(way.listing, params=params, operation="list keys", target=f"{way.vendor} keys")
+        except RefusedError as error:
+            raise forbidden_as(error, way.may_list) from None
+        return self.api.read(answer, partial(_page, way, params), operation="list keys", target=f"{way.vendor} keys")
 
 
 def _page(way: Way, params: dict[str, str], body: Any) -> tuple[list[ListedKey], dict[str, str] | None]:

@@ -34,6 +34,10 @@ class SlackTokenVendor:
     def __exit__(self, *_: object) -> None:
         pass
 
+    def look(self) -> str:
+        """Say that there is nothing to try: each token ends itself."""
+        return "each token ends itself; no token of ours is needed"
+
     def listed(self) -> list[ListedKey] | None:
         """List nothing: Slack has no list of an app's tokens."""
         return None

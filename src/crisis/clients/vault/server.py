@@ -7,6 +7,7 @@ from crisis.clients.vault.seam import Seam
 
 __all__ = ["Mounts", "Product", "Server"]
 
+_STANDBY = (429, 472, 473)
 Product = Literal["Vault", "OpenBao", "Vault or OpenBao"]
 _MARKS: tuple[tuple[str, Product], ...] = (("builtin.bao", "OpenBao"), ("builtin.vault", "Vault"))
 
@@ -32,6 +33,11 @@ class Server:
     def version(self) -> str:
         """Return the version that the server answers with; it does not tell the products apart."""
         return str(self.seam.ask("GET", "sys/seal-status", operation="say its version").data.get("version") or "")
+
+    def unsealed(self) -> bool:
+        """Say whether it can be worked with; RefusedError for a sealed one, and one that was never set up."""
+        self.seam.ask("GET", "sys/health", operation="say how it is", ok=(200, *_STANDBY))
+        return True
 
     def product(self) -> Product:
         """Return which product it is, by the mark on the engines that it ships with."""
