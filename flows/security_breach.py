@@ -6,7 +6,7 @@ from crisis.domain.credential import Scope
 from crisis.engine.action import attempt
 from crisis.engine.gate import carry_out
 from crisis.engine.playbook import ServiceName, playbook
-from tasks.checklist import verify_no_task_is_open
+from tasks.checklist import wait_for_tasks
 from tasks.contain import contain_leaked, contain_sessions, lift_containment, public_names
 from tasks.evidence import read_evidence, snapshot_evidence, snapshot_leaked
 from tasks.hole import plan_hole
@@ -46,5 +46,5 @@ def security_breach(service: ServiceName, leaked: Leaked = (), scope: HowFar = "
     prove_dead(service, found, names, scope)
 
     lift_containment(contained)
+    wait_for_tasks()
     attempt(notify_stakeholders, service, "closed")
-    verify_no_task_is_open()

@@ -1,12 +1,17 @@
 """Checklist: what has no API is put before a person, and stays open until there is evidence."""
 
+import time
+
 from crisis.domain.change import Change
 from crisis.domain.checklist import HandTask, OpenTasks, fold_tasks, open_tasks
 from crisis.domain.systems.by_hand import ByHand
 from crisis.engine.action import action
-from crisis.engine.look import observation
+from crisis.engine.look import observation, progress
 from crisis.engine.run import current_run
 from crisis.errors import ProtocolError, UnprovenError
+
+_PATIENCE_SECONDS = 1800.0
+_LOOK_AGAIN = 0.5
 
 
 @action(kind="inform", needs=("crisis:journal",), undo="none")
@@ -85,15 +90,27 @@ def look_for_open_tasks() -> OpenTasks:
 
 
 @observation
-def verify_no_task_is_open() -> OpenTasks:
-    """Fail with UnprovenError while a task is open: a run ends green only without."""
+def wait_for_tasks() -> OpenTasks:
+    """
+    Wait until people have closed every task, for half an hour; a run ends green only then.
+
+    Raises UnprovenError while one is open: once it is closed, the run is started again and goes on.
+    """
     run = current_run()
-    found = OpenTasks(tasks=open_tasks(run.entries(), run.settings.signing_key()))
-    if found.tasks:
-        owners = ", ".join(dict.fromkeys(task.owner for task in found.tasks))
-        then = f"close them with evidence: {owners}"
-        raise UnprovenError("checklist", wanted="no open task", saw=found.says, then=then)
-    return found
+    until, told, head = time.monotonic() + _PATIENCE_SECONDS, "", None
+    while True:
+        if head != (now := run.journal.head(run.incident)):
+            head, found = now, OpenTasks(tasks=open_tasks(run.entries(), run.settings.signing_key()))
+        if not found.tasks:
+            return found
+        if time.monotonic() >= until:
+            owners = ", ".join(dict.fromkeys(task.owner for task in found.tasks))
+            then = f"close them with evidence: {owners}; then start the run again"
+            raise UnprovenError("checklist", wanted="no open task", saw=found.says, then=then)
+        if told != found.says:
+            told = found.says
+            progress(0, 1, told)
+        time.sleep(_LOOK_AGAIN)
 
 
 def _opened(task: HandTask) -> Change:

@@ -202,8 +202,11 @@ def test_a_session_that_lives_on_is_said(company: Company) -> None:
 
 
 @pytest.mark.parametrize("scope", ["principal", "everything"])
-def test_what_leaked_and_is_in_no_list_keeps_the_run_open(company: Company, scope: str) -> None:
+def test_what_leaked_and_is_in_no_list_keeps_the_run_open(
+    company: Company, scope: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Nobody here can end it: it is a task, and the run does not end green while it is open."""
+    monkeypatch.setattr("tasks.checklist._PATIENCE_SECONDS", 0.5)
     error = company.run(leaked=("AKIAQWERTYUIOPASDF23",), scope=scope)
 
     assert isinstance(error, UnprovenError)
@@ -220,8 +223,11 @@ def test_a_narrow_scope_without_a_leak_is_refused(company: Company) -> None:
 
 
 @pytest.mark.parametrize("secret", [github("ghp_"), mixed(40)], ids=["a known look", "an unknown one"])
-def test_a_secret_typed_as_a_name_goes_no_further(company: Company, secret: str) -> None:
+def test_a_secret_typed_as_a_name_goes_no_further(
+    company: Company, secret: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """At three in the morning somebody pastes the token itself into the form: the journal has its fingerprint."""
+    monkeypatch.setattr("tasks.checklist._PATIENCE_SECONDS", 0.5)
     company.run(leaked=(secret,))
     kept = json.dumps([entry.body for entry in company.ground.entries()])
 

@@ -6,6 +6,7 @@ from crisis.domain.decision import Gate
 from crisis.domain.entry import Entry
 from crisis.domain.incident import RECOVERED
 from crisis.domain.scorecard import fold_scorecard
+from crisis.drill.people import Authenticator
 from crisis.drill.rehearsal import Outcome
 from crisis.drill.show import scorecard_table
 from crisis.drill.stack import Stack
@@ -27,7 +28,7 @@ class BadDeploy:
     def __init__(self, world: World) -> None:
         self.world = world
 
-    def begin(self, stack: Stack) -> None:
+    def begin(self, stack: Stack, phones: Authenticator) -> None:  # noqa: ARG002 - nobody needs one but to decide
         """Push the bad release."""
         self.world.alert(f"{stack.receiver}/alerts/alertmanager")
         self.world.shoppers(_SHOPPERS_PER_SECOND)

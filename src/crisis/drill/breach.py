@@ -16,6 +16,7 @@ from crisis.domain.decision import Gate
 from crisis.domain.entry import Entry
 from crisis.domain.incident import RECOVERED
 from crisis.domain.scorecard import fold_scorecard
+from crisis.drill.people import Authenticator
 from crisis.drill.rehearsal import Outcome
 from crisis.drill.stack import Stack
 from crisis.errors import UnprovenError
@@ -26,7 +27,7 @@ from crisis.sandbox.world import World
 __all__ = ["Breach", "write_protocol"]
 
 _INSIDE_SECONDS = 2.0
-_BASELINE_SECONDS = 60
+_COMMAND_SECONDS, _TRIES = 60, 4
 _FINDS_THE_TIME = 3.0
 _LAST_TRIES = 20.0
 _SEEN = {
@@ -51,12 +52,15 @@ class Breach:
         self.pasted_at = 0.0
         self.sessions_before = 0
         self._stack: Stack | None = None
+        self._phones = Authenticator(world.one_time_code)
         self._started: subprocess.Popen[str] | None = None
 
-    def begin(self, stack: Stack) -> None:
+    def begin(self, stack: Stack, phones: Authenticator) -> None:
         """Take the baseline of a good day, let the intruder in, and paste what leaked."""
-        self._stack = stack
-        _crisis(stack, "baseline", "account")
+        self._stack, self._phones = stack, phones
+        saw = _said(stack, "baseline", "account")
+        if saw:
+            raise UnprovenError("crisis baseline", wanted="a baseline", saw=saw, then=f"read {stack.log}")
         self.sessions_before = int(self.company.shape()["sessions"])
         self.intruder.break_in()
         time.sleep(_INSIDE_SECONDS)
@@ -76,9 +80,19 @@ class Breach:
         """Do what only a person can: a task is closed some seconds after it was opened."""
         task = (entry.body.get("facts") or {}).get("task") if entry.kind == "done" else None
         if task and self._stack is not None:
-            words = ("tasks", "close", entry.incident, str(task["name"]), "--who", str(task["owner"]))
-            evidence = ("--evidence", _SEEN.get(str(entry.body["action"]), "the vendor refuses the old one"))
-            threading.Thread(target=self._close, args=(self._stack, *words, *evidence), daemon=True).start()
+            seen = _SEEN.get(str(entry.body["action"]), "the vendor refuses the old one")
+            words = (
+                "tasks",
+                "close",
+                entry.incident,
+                str(task["name"]),
+                "--who",
+                str(task["owner"]),
+                "--evidence",
+                seen,
+            )
+            work = (self._stack, str(task["owner"]), *words)
+            threading.Thread(target=self._close, args=work, name="task", daemon=True).start()
 
     def finish(self) -> None:
         """Let the intruder try every door once more, and end it."""
@@ -137,9 +151,14 @@ class Breach:
     def _shut_after(self, door: Door) -> float | None:
         return max(door.shut_at - self.pasted_at, 0.0) if door.shut_at is not None else None
 
-    def _close(self, stack: Stack, *words: str) -> None:
+    def _close(self, stack: Stack, owner: str, *words: str) -> None:
+        """Close a task; a code that was turned down, or met a stack that was away, is followed by the next."""
         time.sleep(_FINDS_THE_TIME)
-        _crisis(stack, *words)
+        for _ in range(_TRIES):
+            code = self._phones.fresh(owner)
+            self._phones.spend(owner)
+            if not _said(stack, *words, typed=f"{code}\n"):
+                return
 
 
 def _proofs(entries: list[Entry]) -> list[tuple[str, str]]:
@@ -176,12 +195,11 @@ def _write(child: "subprocess.Popen[str]", text: str) -> None:
             pipe.write(text)
 
 
-def _crisis(stack: Stack, *words: str, typed: str = "") -> None:
+def _said(stack: Stack, *words: str, typed: str = "") -> str:
+    """Run a command of `crisis`; return what it complained of, empty where all went well."""
     with _open(stack, *words) as child:
-        _, said = child.communicate(typed, timeout=_BASELINE_SECONDS)
-    if child.returncode:
-        saw = (said.strip().splitlines() or ["no word"])[-1]
-        raise UnprovenError(f"crisis {words[0]}", wanted="success", saw=saw, then=f"read {stack.log}")
+        _, said = child.communicate(typed, timeout=_COMMAND_SECONDS)
+    return (said.strip().splitlines() or ["no word"])[-1] if child.returncode else ""
 
 
 def write_protocol(rules: Path, systems: dict[str, Any], into: Path) -> Path:

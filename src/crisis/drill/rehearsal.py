@@ -39,8 +39,12 @@ class Scenario(Protocol):
         """After how many seconds without an end something is wrong, where nobody has to read."""
         ...
 
-    def begin(self, stack: Stack) -> None:
-        """Let it go wrong. Returns at once: the alert, or the person who starts the playbook, is under way."""
+    def begin(self, stack: Stack, phones: Authenticator) -> None:
+        """
+        Let it go wrong; `phones` are what people prove themselves with later.
+
+        Returns at once: the alert, or the person who starts the playbook, is under way.
+        """
         ...
 
     def choose(self, gate: Gate) -> tuple[str, str]:
@@ -127,7 +131,7 @@ def rehearse(
     phones = Authenticator(world.one_time_code)
     people = _People(scenario, simulated, reads, asleep, lambda incident: open_gates(journal, incident), phones)
     broke_at = utc_now()
-    scenario.begin(stack)
+    scenario.begin(stack, phones)
     asked: set[tuple[str, bool]] = set()
     seconds = scenario.gives_up_after + (0 if simulated else _READER_SECONDS)
     until = time.monotonic() + seconds
