@@ -82,8 +82,7 @@ def run(
     home: Home = None,
 ) -> None:
     """Start a playbook at a running `crisis up`."""
-    from crisis.commands.leaking import read_leaked  # noqa: PLC0415
-    from crisis.commands.revoking import hint, start_and_revoke  # noqa: PLC0415
+    from crisis.commands.leaking import hint, read_leaked  # noqa: PLC0415
     from crisis.commands.starting import start_playbook  # noqa: PLC0415
 
     settings, console = _settings(home), Console()
@@ -94,6 +93,8 @@ def run(
         start_playbook(settings, playbook, service, summary, level, requester, console, more)
 
     if revoke:
+        from crisis.commands.revoking import start_and_revoke  # noqa: PLC0415 - loads the journal
+
         start_and_revoke(settings, pasted, requester, start, console)
     else:
         hint(pasted, console)
@@ -175,7 +176,7 @@ def baseline(
     home: Home = None,
 ) -> None:
     """Take the state of an account as known to be good: a hunt tells by it what an intruder left."""
-    from crisis.commands.leaking import take_baseline  # noqa: PLC0415
+    from crisis.commands.baselining import take_baseline  # noqa: PLC0415
 
     take_baseline(_settings(home), system, Console())
 

@@ -9,6 +9,7 @@ import pytest
 from rich.console import Console
 
 from crisis.commands import leaking
+from crisis.commands.baselining import take_baseline
 from crisis.commands.starting import start_playbook
 from crisis.errors import ProtocolError
 from crisis.settings import Settings
@@ -84,7 +85,7 @@ def test_without_leaked_nothing_is_added(settings: Settings, shown: Console) -> 
 def test_a_baseline_of_what_is_no_account_is_one_line(settings: Settings, shown: Console) -> None:
     """The name is looked up before anything is asked."""
     with pytest.raises(ProtocolError, match="wanted an AWS account, saw nothing of that name"):
-        leaking.take_baseline(settings, "nowhere", shown)
+        take_baseline(settings, "nowhere", shown)
 
 
 def test_parameters_of_a_breach_need_a_stack(

@@ -10,8 +10,8 @@ from pydantic import SecretStr
 from rich.console import Console
 from starlette.applications import Starlette
 
-from crisis.commands.leaking import Pasted, read_leaked
-from crisis.commands.revoking import hint, start_and_revoke
+from crisis.commands.leaking import Pasted, hint, read_leaked
+from crisis.commands.revoking import start_and_revoke
 from crisis.errors import CrisisError, ProtocolError, UnprovenError
 from crisis.journal.store import Journal
 from crisis.sandbox.keyring import Keyring

@@ -267,7 +267,7 @@ def test_a_run_is_not_green_while_a_task_is_open(calm: Ground) -> None:
     second = calm.play_body(put_before_a_person)
 
     assert isinstance(first, UnprovenError)
-    assert first.then == "close them with evidence: ada"
+    assert first.then == "close them with evidence: ada; then start the run again"
     assert second is None
     assert closed is not None
     assert close(calm) is None

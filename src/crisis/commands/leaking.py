@@ -1,4 +1,4 @@
-"""Leaking: what somebody pasted becomes public names; and the state of an account before anything leaks."""
+"""Leaking: what somebody pasted becomes public names. Quick to load: an intruder works meanwhile."""
 
 import sys
 from collections.abc import Sequence
@@ -7,17 +7,13 @@ from typing import Any
 
 from rich.console import Console
 
-from crisis.clients import aws
-from crisis.clients.aws import baseline
 from crisis.domain.clock import utc_now
 from crisis.domain.leak import Leaked, fingerprint_key, recognise
 from crisis.domain.start import incident_id
-from crisis.domain.systems import Aws
 from crisis.errors import ProtocolError
-from crisis.protocol_file import load_protocol
-from crisis.settings import Settings, make_home, new_token
+from crisis.settings import Settings, new_token
 
-__all__ = ["Pasted", "read_leaked", "take_baseline"]
+__all__ = ["Pasted", "hint", "read_leaked"]
 
 _LARGEST = 10_000_000
 
@@ -60,17 +56,13 @@ def read_leaked(settings: Settings, leaked: Sequence[str], console: Console) -> 
     return Pasted({"leaked": list(dict.fromkeys(names)), "incident": incident}, tokens)
 
 
-def take_baseline(settings: Settings, system: str, console: Console) -> None:
-    """Write down the state of an AWS account as it should be."""
-    found = load_protocol(settings.protocol_file).systems.get(system)
-    if not isinstance(found, Aws):
-        saw = "nothing of that name" if found is None else found.kind
-        raise ProtocolError(f"systems.{system}", wanted="an AWS account", saw=saw, then="name one from protocol.yaml")
-    make_home(settings.home)
-    file = baseline.file_of(settings.home, system)
-    with aws.connect(found) as account:
-        number = baseline.write(account, file)
-    console.print(f"{number} things of {system} are known to be good: {file}", soft_wrap=True, highlight=False)
+def hint(pasted: Pasted, console: Console) -> None:
+    """Say what a person could have done about GitHub tokens and did not."""
+    if pasted.tokens:
+        number = len(pasted.tokens)
+        left = f"{number} GitHub token{'s' if number > 1 else ''} left alive"
+        says = f"{left}: with --revoke GitHub ends what was pasted at once, for good"
+        console.print(says, style="yellow", highlight=False)
 
 
 def _pasted() -> str:

@@ -16,20 +16,13 @@ from crisis.journal.store import Journal
 from crisis.protocol_file import load_protocol
 from crisis.settings import Settings
 
-__all__ = ["hint", "start_and_revoke"]
+__all__ = ["start_and_revoke"]
 
 _REFUSED = "revoked: GitHub refuses it"
 _UNTRIED = "handed over; a refresh token cannot be tried"
 _LASTING = "STILL ACCEPTED: an installation's, which lasts an hour; suspend the installation"
 _ACCEPTED = "STILL ACCEPTED: revoke it in its owner's settings"
 _REFUSALS, _PAUSE, _MOST = 3, 0.2, 20
-
-
-def hint(pasted: Pasted, console: Console) -> None:
-    """Say what a person could have done about GitHub tokens and did not."""
-    if pasted.tokens:
-        says = f"{_count(pasted.tokens)} left alive: with --revoke GitHub ends what was pasted at once, for good"
-        console.print(says, style="yellow", highlight=False)
 
 
 def start_and_revoke(
