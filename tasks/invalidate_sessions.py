@@ -21,6 +21,7 @@ from crisis.engine.action import action
 from crisis.engine.look import observation, progress
 from crisis.engine.run import current_run
 from crisis.errors import ProtocolError, RefusedError, TransientError, UnprovenError
+from tasks.list_sessions import signing_keys
 
 _LOOK_AGAIN = 0.5
 _SECONDS = 10.0
@@ -120,7 +121,7 @@ def end_sessions(system: str, turn: int = 1) -> Change:
     holder, kept = _holder(system), _begun(system, turn)
     if kept.ended_at and kept.jar is not None:
         because = f"ended at {_clock(kept.ended_at)}: {_prove(system, holder, kept)}"
-        return Change.none(system, because=because, count=kept.count)
+        return Change.none(system, because=because, count=kept.count, successors=_signers(system))
     with connect(holder) as store:
         if store.has_epoch:
             kept, _ = _raise_epoch(system, kept)
@@ -134,7 +135,12 @@ def end_sessions(system: str, turn: int = 1) -> Change:
     if kept.epoch_tried == "not honoured":
         raise _not_honoured(system, holder, f"{ended.note}, but a session that the epoch alone did not refuse")
     _shelf().keep(system, kept.but(ended_at=time.time(), count=ended.count))
-    return Change.done(system, f"{ended.note}; {says}", count=ended.count)
+    return Change.done(system, f"{ended.note}; {says}", count=ended.count, successors=_signers(system))
+
+
+def _signers(system: str) -> list[str]:
+    """Return the keys of what signs sessions from now on."""
+    return [f"{system}/signing key/{name}" for name in signing_keys(system)]
 
 
 def _told(system: str) -> Callable[[int, str], None]:

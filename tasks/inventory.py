@@ -6,11 +6,12 @@ from typing import get_args
 
 from crisis.domain.clock import utc_now
 from crisis.domain.credential import Credential, Inventory
-from crisis.domain.systems import Aws, ByHand, System, ThirdParty, Vault
+from crisis.domain.systems import Aws, ByHand, JwtSessions, SessionSecret, System, ThirdParty, Vault
 from crisis.domain.systems.third import order_of_ending
 from crisis.engine.action import attempt
 from crisis.engine.run import current_run
 from tasks.inventory_aws import find_aws_holders, list_aws_credentials
+from tasks.list_sessions import list_signing_keys
 from tasks.list_vault import list_vault_credentials
 from tasks.revoke_third import list_third_party_keys
 
@@ -45,7 +46,7 @@ def _listed(name: str, system: System) -> Inventory:
         return Inventory(taken_at=utc_now(), credentials=tuple(keys))
     look = _look_of(system)
     if look is None:
-        return Inventory(taken_at=utc_now())  # sessions: they end all at once, and are not listed
+        return Inventory(taken_at=utc_now())  # sessions that nothing signs: they end all at once, and are not listed
     found = attempt(look, name)
     return found or Inventory(taken_at=utc_now(), unseen=(f"{name}: could not be listed; the timeline says why",))
 
@@ -55,4 +56,6 @@ def _look_of(system: System) -> Callable[[str], Inventory] | None:
         return list_aws_credentials
     if isinstance(system, Vault):
         return list_vault_credentials
+    if isinstance(system, SessionSecret | JwtSessions):
+        return list_signing_keys
     return list_third_party_keys if isinstance(system, get_args(ThirdParty)) else None

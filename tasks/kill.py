@@ -27,6 +27,8 @@ from tasks.notify import ask_decision_maker
 from tasks.revoke_third import end_third_party_key, revoke_leaked_tokens
 from tasks.revoke_vault import revoke_vault_leases, revoke_vault_token
 from tasks.rotate_aws import rotate_aws_keys
+from tasks.rotate_rds import rotate_rds_master
+from tasks.rotate_secrets import rotate_aws_secret
 from tasks.rotate_vault import destroy_vault_versions, rotate_vault_key, rotate_vault_root, rotate_vault_secret_id
 
 _EACH = timedelta(seconds=2)
@@ -75,6 +77,7 @@ def _plan_again(found: Inventory, made: set[str], left: Findings) -> Plan:
 
 
 def _plan(gate: str, title: str, covered: Sequence[Credential], known: Inventory, turn: int = 1) -> Plan:
+    covered = _with_held(covered, known)
     steps = tuple(_steps(_Work(covered, known, turn)))
     users = sorted({user for one in covered for user in one.used_by})
     number, ours = len(covered), [one for one in known.credentials if one.ours]
@@ -104,6 +107,14 @@ class _Work:
 
     def of(self, system: str) -> "_Work":
         return replace(self, covered=[one for one in self.covered if one.system == system])
+
+
+def _with_held(covered: Sequence[Credential], known: Inventory) -> list[Credential]:
+    """Add what the secrets among them keep: whoever may read one holds the key or the password that is in it."""
+    kept = {key for one in covered if one.kind == "secret" for key in one.reach}
+    there = {one.key for one in covered}
+    held = [one for one in known.credentials if one.key in kept - there and one.alive and not one.ours]
+    return [*covered, *held]
 
 
 def _steps(work: _Work) -> _Steps:
@@ -139,13 +150,14 @@ def _of_system(name: str, system: System, work: _Work) -> _Steps:
 
 
 def _changes_with_another(one: Credential, system: System) -> bool:
-    """Whether a secret is only where an access key or a secret id is kept: it changes with what it holds."""
-    if one.kind != "secret":
-        return False
-    if isinstance(system, Aws):
-        return one.holder.startswith(f"{system.keys_at}/")
-    kept = {f"{role.kept_in}/{role.kept_at}" for role in system.approles} if isinstance(system, Vault) else set()
-    return one.holder in kept
+    """Whether it changes with another one: a secret that only keeps one, a key that is renewed when sessions end."""
+    if one.kind == "signing key":
+        return one.fate == "rotate"
+    if one.kind == "secret" and isinstance(system, Aws):
+        return one.holder.startswith((f"{system.keys_at}/", f"{system.masters_at}/", "rds!"))  # RDS has its own
+    if one.kind == "secret" and isinstance(system, Vault):
+        return one.holder in {f"{role.kept_in}/{role.kept_at}" for role in system.approles}
+    return False
 
 
 def _by_hand(one: Credential) -> Step:
@@ -227,7 +239,15 @@ def _root(one: Credential, _work: _Work) -> _Steps:
     yield step(rotate_vault_root, now="valid", wanted="refused, and replaced", system=one.system, name=one.name)
 
 
-def _version(one: Credential, _work: _Work) -> _Steps:
+def _master(one: Credential, _work: _Work) -> _Steps:
+    yield step(rotate_rds_master, now="opens it", wanted="refused, and replaced", system=one.system, name=one.name)
+
+
+def _secret(one: Credential, _work: _Work) -> _Steps:
+    if one.name.startswith("arn:"):
+        about = {"system": one.system, "name": one.name}
+        yield step(rotate_aws_secret, now="current", wanted="a newer value, the old one taken away", **about)
+        return
     if one.fate == "revoke":
         yield step(destroy_vault_versions, now="readable", wanted="destroyed", system=one.system, name=one.name)
     else:  # only its owner knows what to write there
@@ -256,6 +276,7 @@ _MAKERS: dict[str, _Maker] = {
     "secret-id": _secret_id,
     "transit key": _transit_key,
     "database root": _root,
-    "secret": _version,
+    "database master": _master,
+    "secret": _secret,
     **dict.fromkeys(KINDS, _third),
 }

@@ -12,7 +12,7 @@ from tasks.contain import matching, session_systems
 from tasks.invalidate_sessions import verify_sessions_ended
 from tasks.inventory import take_inventory
 
-_TELLING = frozenset({"access key", "login", "token", "leases", "secret-id", *KINDS})
+_TELLING = frozenset({"access key", "login", "token", "leases", "secret-id", "database master", "signing key", *KINDS})
 """Kinds whose listing shows that one is dead; the others were proved by the action that ended them."""
 
 _SHOWN = 8

@@ -38,11 +38,12 @@ def rotate_aws_keys(system: str, keys: tuple[str, ...], known: tuple[str, ...]) 
 
         outcome = each_key(keys, rotate)
     done = outcome.insist(system, f"{len(keys)} keys rotated and proved")
-    new = {key: one for key, one in done.items() if one.new}
+    made = {key: one for key, one in done.items() if one.new}
     facts = {
-        "rotated": {key: one.new for key, one in new.items()},
-        "successors": sorted(f"{system}/access key/{one.new}" for one in new.values()),
-        "kept_at": sorted(one.kept_at for one in new.values()),
+        "rotated": {key: one.new for key, one in made.items()},
+        "successors": sorted(f"{system}/access key/{one.new}" for one in made.values()),
+        "kept_at": sorted(one.kept_at for one in made.values()),
+        "dead": _dead(done),
         "report": _report(done),
     }
     if not any(one.changed for one in done.values()):
@@ -87,6 +88,12 @@ def _note(done: dict[str, Rotated]) -> str:
     also = f"; {strangers} keys that nobody knew were switched off" if strangers else ""
     new = sum(bool(one.new) for one in done.values())
     return f"{new} of {len(done)} keys rotated: every old one is refused by AWS, every new one works{also}"
+
+
+def _dead(done: dict[str, Rotated]) -> list[str]:
+    """Name what was switched off and is still there, `user/ID`: what delete_aws_keys takes at stand-down."""
+    off = {f"{one.user}/{key}" for one in done.values() if one.new for key in (one.old, *one.strangers)}
+    return sorted(off - {f"{one.user}/{key}" for one in done.values() for key in one.deleted})
 
 
 def _report(done: dict[str, Rotated]) -> list[str]:

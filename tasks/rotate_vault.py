@@ -6,6 +6,7 @@ from typing import Any
 from pydantic import Secret, SecretStr
 
 from crisis.clients import vault
+from crisis.clients.vault.answers import Answers
 from crisis.domain.change import Change
 from crisis.domain.systems.vault import AppRole, Place
 from crisis.engine.action import action
@@ -206,20 +207,28 @@ def rotate_vault_root(system: str, name: str) -> Change:
     """
     Give a database's root user a password that the server alone knows. `name` is `mount:connection`.
 
-    Again  rotates once more: nobody can read which password is in force, and the server keeps every new one.
+    Again  finds that this run was answered, and proves it. Where it was killed while the server was asked, it rotates
+           once more: no server tells when it rotated last, and each of its passwords is one that it keeps.
     Undo   none: nobody can read the password, so the user must be the server's own.
     Fails  UnprovenError when the server does not get into the database, before or afterwards.
     """
-    place, target = Place.parse(name), f"{system} root {name}"
+    place, target, run = Place.parse(name), f"{system} root {name}", current_run()
+    answers = Answers(run.settings.home.resolve(), run.id)
+    answered = answers.has(target)
     with vault.connect(vault_of(system)) as client:
         if not client.databases.connects(place.mount, place.path):
             then = "mend the connection first: it would be locked out"
             raise UnprovenError(target, wanted="a server that gets in", saw="one that does not", then=then)
-        client.databases.rotate_root(place.mount, place.path)
+        if not answered:
+            client.databases.rotate_root(place.mount, place.path)
+            answers.note(target)
         if not client.databases.connects(place.mount, place.path):
             then = "give the user a new password at the database, and write it to the connection"
             raise UnprovenError(target, wanted="the new password to be taken", saw="it is refused", then=then)
-    return Change.done(target, "rotated; the server gets in with the new password, which nobody else can read")
+    says = "the server gets in with the new password, which nobody else can read"
+    return (
+        Change.none(target, because=f"rotated already: {says}") if answered else Change.done(target, f"rotated; {says}")
+    )
 
 
 def _mark(turn: int) -> str:

@@ -1,8 +1,9 @@
 """One AWS account in a process of its own for all tests, with fine weather before each, and a run to act in."""
 
+import os
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, cast
@@ -14,6 +15,9 @@ from crisis.journal.store import Journal
 from crisis.protocol_file import load_protocol
 from crisis.settings import Settings
 from tests.aws.account import Cloud
+from tests.aws.databases import Base, guard
+from tests.aws.databases import make as make_base
+from tests.journal.postgres import PostgreSQL
 
 
 @pytest.fixture(scope="session")
@@ -50,3 +54,29 @@ def run(cloud: Cloud, project: Path, migrated: Path, tmp_path: Path) -> Iterator
     with Run("run", "INC-20261126-abcdef", "drill", journal, protocol, Settings(home=tmp_path), nobody, nobody) as run:
         yield run
     journal.close()
+
+
+@pytest.fixture(scope="session")
+def base_server() -> Iterator[PostgreSQL]:
+    """Run a PostgreSQL server that asks for passwords; skipped by name where none is installed, an error in CI."""
+    binaries = PostgreSQL.binaries_here()
+    if binaries is None:
+        says = "postgresql is not installed: initdb was not found"
+        (pytest.fail if os.environ.get("CI") else pytest.skip)(says)
+    with PostgreSQL(binaries) as server:
+        guard(server)
+        yield server
+
+
+@pytest.fixture
+def make(cloud: Cloud, base_server: PostgreSQL) -> Iterator[Callable[..., Base]]:
+    """Make databases that this test has to itself."""
+    made = list[Base]()
+
+    def work(**how: bool) -> Base:
+        made.append(make_base(cloud, base_server, **how))
+        return made[-1]
+
+    yield work
+    for base in made:
+        base.drop()

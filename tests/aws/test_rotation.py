@@ -107,6 +107,8 @@ def test_two_keys_without_a_secret_keep_both_successors(cloud: Cloud) -> None:
     assert [one is not None and cloud.works(one) for one in held] == [True, True]
     assert [cloud.works(key) for key in user.keys] == [False, False]
     assert again.state == "none"
+    off = {f"{user.name}/{key}" for key, status in cloud.keys_of(user.name).items() if status == "Inactive"}
+    assert set(again.facts["dead"]) >= off  # what stand-down deletes
 
 
 def calls_of(cloud: Cloud, keys: int, *, kept: bool = True) -> int:

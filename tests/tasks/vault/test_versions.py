@@ -115,6 +115,17 @@ def test_a_root_is_rotated_by_a_server_that_gets_in(safe: Safe) -> None:
     assert not safe.ground.gets_in("root", "leaked")
 
 
+def test_a_root_is_rotated_once_in_a_run(safe: Safe) -> None:
+    """Killed after the answer and before the record, it finds on the disc that it was answered, and asks for none."""
+    from tasks.rotate_vault import rotate_vault_root  # noqa: PLC0415
+
+    safe.do(rotate_vault_root, "database:shop")
+    safe.ground.breaks(lying=["rotate-root"])  # whoever rotated now would lock the server out
+    again = safe.do(rotate_vault_root, "database:shop")
+
+    assert (again.state, again.note.partition(":")[0]) == ("none", "rotated already")
+
+
 def test_an_entity_is_held_back_and_let_go(safe: Safe) -> None:
     """Both converge; a server that changes nothing is caught."""
     from tasks.contain_vault import disable_vault_entity, enable_vault_entity  # noqa: PLC0415

@@ -10,6 +10,7 @@ from crisis.clients.aws.details import Details, ReportedUser, read_details, read
 from crisis.clients.aws.keys import AccessKey, LastUse
 from crisis.clients.aws.reach import allows, statements_of
 from crisis.clients.aws.regional import enabled_regions, listed_in
+from crisis.clients.aws.turning import arn_of
 from crisis.domain.clock import utc_now
 from crisis.domain.credential import Credential, Inventory
 from crisis.errors import RefusedError, TransientError, UnprovenError
@@ -151,7 +152,9 @@ class _Taking:
         return one.model_copy(update={"ours": True}) if ours else one
 
     def _with_reach(self, one: Credential, details: Details, all_: list[Credential]) -> Credential:
-        """Add what a principal's policies let it read or become, by key."""
+        """Add what a principal's policies let it read or become, and what a secret holds, by key."""
+        if one.kind == "secret":
+            return one.model_copy(update={"reach": tuple(self._held_in(one, all_))})
         kind, _, name = one.holder.partition("/")
         entity = (details.users if kind == "user" else details.roles if kind == "role" else {}).get(name)
         if entity is None:
@@ -163,8 +166,19 @@ class _Taking:
         ]  # fmt: skip
         return one.model_copy(update={"reach": tuple(reach)})
 
+    def _held_in(self, secret: Credential, all_: list[Credential]) -> Iterator[str]:
+        """Yield the keys of the credentials that a secret keeps for their consumers."""
+        keys_at, name, where = self.account.session.system.keys_at, secret.holder, arn_of(secret)
+        for one in all_:
+            user = one.holder.removeprefix("user/")
+            if one.kind == "access key" and name.startswith(f"{keys_at}/{user}/"):
+                yield one.key
+            in_region = one.name.partition(":")[0] == where.split(":")[3]
+            if one.kind == "database master" and in_region and one.note.endswith((f"kept in {name}", where)):
+                yield one.key
+
 
 def _arn(one: Credential) -> str:
     """Return the name that policies have for a credential."""
     region, _, name = one.name.partition(":")
-    return f"arn:aws:ssm:{region}:*:parameter/{name.lstrip('/')}" if one.kind == "parameter" else one.name
+    return f"arn:aws:ssm:{region}:*:parameter/{name.lstrip('/')}" if one.kind == "parameter" else arn_of(one)

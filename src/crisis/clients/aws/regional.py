@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 
 from crisis.clients.aws import Account
+from crisis.clients.aws.databases import POSTGRESQL, Databases
 from crisis.domain.credential import Credential
 from crisis.errors import RefusedError, TransientError
 
@@ -28,11 +29,15 @@ def listed_in(account: Account, system: str, region: str, missed: Callable[[str]
 
 def _secrets(account: Account, system: str, region: str) -> Iterator[Credential]:
     for one in account.session.pages("secretsmanager", "list_secrets", "SecretList", region, region=region):
-        stages = {stage for held in one.get("SecretVersionsToStages", {}).values() for stage in held}
+        stages = {stage: version for version, held in one.get("SecretVersionsToStages", {}).items() for stage in held}
+        version = stages.get("AWSCURRENT", "")
+        # RDS turns its own with the database, after which we log in.
+        turns = bool(version and one.get("RotationEnabled")) and not one["Name"].startswith("rds!")
+        by = "its rotation function makes the next value" if turns else "only its owner knows what to write there"
         yield Credential(
-            system=system, kind="secret", name=one["ARN"], holder=one["Name"], fate="rotate",
-            created=one.get("CreatedDate"), last_used=one.get("LastAccessedDate"),
-            note=f"stages: {', '.join(sorted(stages)) or 'none'}; rotates itself: {one.get('RotationEnabled', False)}",
+            system=system, kind="secret", name=f"{one['ARN']}@{version}" if turns else one["ARN"], holder=one["Name"],
+            fate="rotate" if turns else "by hand", created=one.get("CreatedDate"),
+            last_used=one.get("LastAccessedDate"), note=f"{by}; stages: {', '.join(sorted(stages)) or 'none'}",
         )  # fmt: skip
 
 
@@ -44,20 +49,23 @@ def _parameters(account: Account, system: str, region: str) -> Iterator[Credenti
     for one in found:
         name = one["Name"]
         yield Credential(
-            system=system, kind="parameter", name=f"{region}:{name}", holder=name, fate="rotate",
-            note=f"version {one.get('Version', '?')}; older ones can be read back until it is deleted",
+            system=system, kind="parameter", name=f"{region}:{name}", holder=name, fate="by hand",
+            created=one.get("LastModifiedDate"),
+            note=f"version {one.get('Version', '?')} under {one.get('KeyId', 'a key')}; its owner puts a new value "
+            "where the old one came from, deletes the parameter, whose history can be read back, and makes it anew",
         )  # fmt: skip
 
 
 def _databases(account: Account, system: str, region: str) -> Iterator[Credential]:
-    for what, key in (("db_instances", "DBInstance"), ("db_clusters", "DBCluster")):
-        for one in account.session.pages("rds", f"describe_{what}", f"{key}s", region, region=region):
-            managed = one.get("MasterUserSecret", {}).get("SecretArn", "")
-            yield Credential(
-                system=system, kind="database master", name=one.get(f"{key}Arn", one[f"{key}Identifier"]),
-                holder=one.get("MasterUsername", ""), fate="rotate",
-                note=f"kept in {managed}" if managed else "its password is nowhere in AWS",
-            )  # fmt: skip
+    databases = Databases(account.session, region)
+    for one in databases.all():
+        able = one.engine in POSTGRESQL
+        by_hand = f"{one.engine}: change it, end the sessions of {one.user}, show that the old one is refused; "
+        yield Credential(
+            system=system, kind="database master", name=str(databases.named(one)), holder=one.user,
+            fate="rotate" if able else "by hand",
+            note=f"{'' if able else by_hand}kept in {databases.secret_of(one)}",
+        )  # fmt: skip
 
 
 def _pools(account: Account, system: str, region: str) -> Iterator[Credential]:

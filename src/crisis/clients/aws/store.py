@@ -1,9 +1,9 @@
-"""Store: where access keys are kept for their consumers, in Secrets Manager; always read by an explicit stage."""
+"""Store: where access keys are kept for their consumers, in Secrets Manager."""
 
 import json
 import threading
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -11,13 +11,9 @@ from pydantic import SecretStr
 
 from crisis.clients.aws.keys import NewKey
 from crisis.clients.aws.session import Session
-from crisis.errors import RefusedError, TransientError
+from crisis.clients.aws.stages import NAMES, Stages
 
-__all__ = ["Held", "Store"]
-
-_ABSENT = ("ResourceNotFoundException",)
-_TRIES = 3
-_NAMES = uuid.UUID("6f1c9a52-1a0e-4c5e-9f53-0f6a3b0f6c11")
+__all__ = ["Held", "Store", "parsed"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,89 +54,52 @@ class Store:
 
     def exists(self, name: str) -> bool:
         """Whether there is such a secret, with or without a value."""
-        return self._describe(name) is not None
+        return self._secrets.exists(name)
 
     def begin(self, name: str) -> None:
         """Make a secret without a value; one that is there already is left as it is."""
-        token = str(uuid.uuid5(_NAMES, name))
-        absent = ("ResourceExistsException",)
-        self.session.seek("secretsmanager", "create_secret", name, absent=absent, Name=name, ClientRequestToken=token)
+        self._secrets.begin(name)
         with self._lock:
             if self._names is not None and name not in self._names:
                 self._names.append(name)
 
     def read(self, name: str, stage: str) -> Held | None:
         """Read the key at a stage; None where there is none, or something that is no access key."""
-        found = self.session.seek(
-            "secretsmanager", "get_secret_value", name, absent=_ABSENT, SecretId=name, VersionStage=stage
-        )
-        value = _parsed(found.get("SecretString", "")) if found else {}
+        found = self._secrets.read(name, stage)
+        value = parsed(found.text) if found else {}
         if found is None or "access_key_id" not in value:
             return None
         secret = SecretStr(str(value.get("secret_access_key", "")))
-        return Held(name, str(found["VersionId"]), value["access_key_id"], tuple(value.get("replaces", ())), secret)
+        return Held(name, found.version, value["access_key_id"], tuple(value.get("replaces", ())), secret)
 
     def put(self, name: str, key: NewKey, replaces: tuple[str, ...]) -> Held:
         """Keep a new key as AWSPENDING; put again, it is the same version."""
-        version = str(uuid.uuid5(_NAMES, key.id))
+        version = str(uuid.uuid5(NAMES, key.id))
         value = {"access_key_id": key.id, "secret_access_key": key.secret.get_secret_value(), "replaces": replaces}
-        self.session.ask(
-            "secretsmanager", "put_secret_value", name, SecretId=name, ClientRequestToken=version,
-            SecretString=json.dumps(value), VersionStages=["AWSPENDING"],
-        )  # fmt: skip
+        self._secrets.put(name, version, SecretStr(json.dumps(value)))
         return Held(name, version, key.id, replaces, key.secret)
 
     def stages(self, name: str) -> dict[str, str]:
         """Return the version that each stage of a secret stands on; empty for no secret and for one without a value."""
-        found = (self._describe(name) or {}).get("VersionIdsToStages", {})
-        return {stage: version for version, stages in found.items() for stage in stages}
+        return self._secrets.of(name)
 
     def promote(self, held: Held, stages: Mapping[str, str]) -> None:
         """Let consumers see a version: it becomes AWSCURRENT. `stages` are those that were seen last."""
-
-        def move(seen: Mapping[str, str]) -> None:
-            current = seen.get("AWSCURRENT")
-            if current != held.version:
-                before = {"RemoveFromVersionId": current} if current else {}
-                self._move(held.name, "AWSCURRENT", MoveToVersionId=held.version, **before)
-
-        self._look_when_refused(held.name, move, stages)
+        self._secrets.promote(held.name, held.version, stages)
 
     def strip(self, name: str, stages: Mapping[str, str]) -> None:
         """Take AWSPREVIOUS away, which would go on telling the leaked secret."""
+        self._secrets.strip(name, stages)
 
-        def take(seen: Mapping[str, str]) -> None:
-            if "AWSPREVIOUS" in seen:
-                self._move(name, "AWSPREVIOUS", RemoveFromVersionId=seen["AWSPREVIOUS"])
-
-        self._look_when_refused(name, take, stages)
-
-    def _look_when_refused(
-        self, name: str, change: Callable[[Mapping[str, str]], None], stages: Mapping[str, str]
-    ) -> None:
-        """Make a change from what was seen; after a no or a lost answer look again, instead of repeating it blindly."""
-        seen = stages
-        for _ in range(_TRIES - 1):
-            try:
-                change(seen)
-            except (TransientError, RefusedError):
-                seen = self.stages(name)
-            else:
-                return
-        change(seen)
-
-    def _move(self, name: str, stage: str, **asked: str) -> None:
-        # Once: a second move after a lost answer is refused, because the label has gone from where it was.
-        asked = {"SecretId": name, "VersionStage": stage, **asked}
-        self.session.ask("secretsmanager", "update_secret_version_stage", name, once=True, **asked)
-
-    def _describe(self, name: str) -> dict[str, Any] | None:
-        return self.session.seek("secretsmanager", "describe_secret", name, absent=_ABSENT, SecretId=name)
+    @property
+    def _secrets(self) -> Stages:
+        return Stages(self.session)
 
 
-def _parsed(text: str) -> dict[str, Any]:
+def parsed(text: SecretStr) -> dict[str, Any]:
+    """Return what a secret says as an object; empty for what is none, such as a password or a certificate."""
     try:
-        value = json.loads(text)
+        value = json.loads(text.get_secret_value())
     except ValueError:
-        return {}  # not ours: a password, a certificate
+        return {}
     return value if isinstance(value, dict) else {}

@@ -27,6 +27,10 @@ class Aws(Strict):
     keys_at: Text = Field(
         default="access-keys", description="in Secrets Manager, keys of a user are secrets named `<keys_at>/<user>/…`"
     )
+    masters_at: Text = Field(
+        default="database-masters",
+        description="in Secrets Manager of its region, a database master's password is `<masters_at>/<name>`",
+    )
     guardrail_on: Text | None = Field(
         default=None,
         description="the account or unit that a denying SCP is attached to; needs the management account",
@@ -37,4 +41,8 @@ class Aws(Strict):
     )
     patience: Span = Field(
         default=timedelta(seconds=60), description="how long a change may take until every part of AWS knows of it"
+    )
+    rotation_patience: Span = Field(
+        default=timedelta(minutes=10),
+        description="how long RDS, or a secret's rotation function, may take until a new password is in force",
     )

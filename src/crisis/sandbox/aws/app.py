@@ -14,6 +14,7 @@ from moto.core.models import DEFAULT_ACCOUNT_ID
 from moto.iam.models import iam_backends
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
 
+from crisis.sandbox.aws.engines import Engines
 from crisis.sandbox.aws.faults import Faults
 from crisis.sandbox.aws.truth import Lag, enforce
 
@@ -31,8 +32,9 @@ class Account:
     """One account, as a WSGI application; `admin` is the public id of a key that may do everything."""
 
     def __init__(self) -> None:
-        self.faults, self.lag = Faults(), Lag()
+        self.faults, self.lag, self.engines = Faults(), Lag(), Engines()
         enforce(self.lag)
+        self.engines.enforce()
         moto_settings.INITIAL_NO_AUTH_ACTION_COUNT = 0  # every call is checked, from the first
         self._moto = DomainDispatcherApplication(create_backend_app)
         self._key = self._make_admin()
@@ -79,7 +81,7 @@ class Account:
 
     def _control(self, environ: Environ, start: Start) -> Iterable[bytes]:
         body = environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
-        asked = json.loads(body) if body else None
+        asked: Any = json.loads(body) if body else None
         where = environ["PATH_INFO"].removeprefix("/_sandbox/")
         if where == "faults":
             self.faults.plan(asked or [])
@@ -88,6 +90,11 @@ class Account:
         elif where == "clear":
             self.faults.clear()
             self.lag.clear()
+            self.engines.clear()
+        elif where == "database":
+            self.engines.tie(**asked)
+        elif where == "rotation":
+            self.engines.turn(**asked)
         counted = {name: dict(getattr(self.faults, name)) for name in ("calls", "refused", "by_key")}
         answer = json.dumps(self._key if where == "admin" else counted).encode()
         start("200 OK", [("Content-Type", "application/json"), ("Content-Length", str(len(answer)))])

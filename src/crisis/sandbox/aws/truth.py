@@ -19,7 +19,7 @@ from moto.iam.responses import IamResponse
 from moto.kms.models import KmsBackend
 from moto.sts.models import sts_backends
 
-__all__ = ["Lag", "enforce"]
+__all__ = ["Lag", "enforce", "replace"]
 
 
 @dataclass
@@ -91,7 +91,7 @@ def _keys(lag: Lag) -> None:
         # A long-term key has no time of issue, so AWS leaves such a deny out; moto would apply it.
         return [one for one in collect(self) if not _cut_offs(one)]
 
-    _replace(access_control.IAMUserAccessKey, __init__=init, collect_policies=collected)
+    replace(access_control.IAMUserAccessKey, __init__=init, collect_policies=collected)
 
 
 def _births_and_deaths(lag: Lag) -> None:
@@ -113,7 +113,7 @@ def _births_and_deaths(lag: Lag) -> None:
         lag.note_death(self.get_access_key_by_id(access_key_id))
         delete(self, access_key_id)
 
-    _replace(User, create_access_key=created, update_access_key=updated, delete_access_key=deleted)
+    replace(User, create_access_key=created, update_access_key=updated, delete_access_key=deleted)
 
 
 def _sessions() -> None:
@@ -130,7 +130,7 @@ def _sessions() -> None:
         policies: Iterable[Any] = collect(self)
         return [one for one in policies if all(issued < cut for cut in _cut_offs(one))]
 
-    _replace(access_control.AssumedRoleAccessKey, collect_policies=collected)
+    replace(access_control.AssumedRoleAccessKey, collect_policies=collected)
 
 
 def _signatures() -> None:
@@ -151,7 +151,7 @@ def _signatures() -> None:
             if key is not None:
                 key.last_used = AccessKeyLastUsed(datetime.now(UTC).replace(tzinfo=None), self._service, self._region)
 
-    _replace(access_control.IAMRequestBase, _create_aws_request=made, __init__=begun)
+    replace(access_control.IAMRequestBase, _create_aws_request=made, __init__=begun)
 
 
 def _service_specific() -> None:
@@ -159,7 +159,7 @@ def _service_specific() -> None:
         """Answer as an account that has none: moto cannot make any, and does not know the call."""
         return ActionResult({"ServiceSpecificCredentials": [], "IsTruncated": False})
 
-    _replace(IamResponse, list_service_specific_credentials=listed)
+    replace(IamResponse, list_service_specific_credentials=listed)
 
 
 def _disabled_kms_keys() -> None:
@@ -174,7 +174,7 @@ def _disabled_kms_keys() -> None:
 
         return done
 
-    _replace(KmsBackend, encrypt=checked(KmsBackend.encrypt))
+    replace(KmsBackend, encrypt=checked(KmsBackend.encrypt))
 
 
 def _cut_offs(policy: Any) -> list[datetime]:
@@ -190,6 +190,7 @@ def _cut_offs(policy: Any) -> list[datetime]:
     return [datetime.fromisoformat(time) for time in times if time]
 
 
-def _replace(kind: type, **methods: Callable[..., Any]) -> None:
+def replace(kind: type, **methods: Any) -> None:
+    """Put our own methods and properties in the place of moto's."""
     for name, method in methods.items():
         setattr(kind, name, method)
