@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from datetime import timedelta
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, cast
@@ -41,6 +42,12 @@ def cloud(served: Cloud, monkeypatch: pytest.MonkeyPatch) -> Iterator[Cloud]:
     served.clear()
     yield served
     served.clear()
+
+
+@pytest.fixture(autouse=True)
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    """AWS may need seconds to hear of a deny; the stand-in hears at once."""
+    monkeypatch.setattr("tasks.contain_aws._SETTLE", timedelta(seconds=0.5))
 
 
 @pytest.fixture

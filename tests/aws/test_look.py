@@ -8,6 +8,7 @@ import pytest
 from crisis.clients import aws
 from crisis.clients.aws import baseline, inventory
 from crisis.clients.aws.pace import Pace
+from crisis.clients.aws.principals import Principal
 from crisis.domain.credential import Credential
 from crisis.engine.run import Run
 from tasks import hunt_aws, inventory_aws
@@ -86,7 +87,7 @@ def test_what_cannot_be_listed_is_said(cloud: Cloud) -> None:
 
 
 def test_what_is_new_since_the_baseline_is_found(cloud: Cloud, run: Run) -> None:
-    """A user, a key, a policy and a foreign trust that an attacker left are named; what stayed is not."""
+    """A user, a key, a policy and a foreign trust of an attacker are named; what stayed is not, nor what we did."""
     victim = cloud.user(kept=False)
     file = baseline.file_of(run.settings.home, "cloud")
     with aws.connect(cloud.system()) as account:
@@ -96,8 +97,12 @@ def test_what_is_new_since_the_baseline_is_found(cloud: Cloud, run: Run) -> None
     trust = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "sts:AssumeRole",
              "Principal": {"AWS": "arn:aws:iam::999999999999:root"}}]}  # fmt: skip
     iam.create_role(RoleName=f"door-{ghost.name}", AssumeRolePolicyDocument=json.dumps(trust))
+    with aws.connect(cloud.system()) as account:
+        account.principals.contain(Principal("user", victim.name))
+    iam.delete_access_key(UserName=victim.name, AccessKeyId=victim.keys[0][0])
+    ours = (f"cloud/access key/{victim.keys[0][0]}",)
 
-    ghosts = hunt_aws.find_aws_ghosts.__wrapped__("cloud", "2026-01-01T00:00:00Z")  # type: ignore[attr-defined]
+    ghosts = hunt_aws.find_aws_ghosts.__wrapped__("cloud", "2026-01-01T00:00:00Z", ours)  # type: ignore[attr-defined]
 
     assert set(ghosts.differences) == {
         f"new: users.{ghost.name}",
@@ -113,7 +118,7 @@ def test_what_is_new_since_the_baseline_is_found(cloud: Cloud, run: Run) -> None
 @pytest.mark.usefixtures("run")
 def test_a_missing_baseline_is_a_gap() -> None:
     """Without one, nothing is called unchanged."""
-    ghosts = hunt_aws.find_aws_ghosts.__wrapped__("cloud", "2026-01-01T00:00:00Z")  # type: ignore[attr-defined]
+    ghosts = hunt_aws.find_aws_ghosts.__wrapped__("cloud", "2026-01-01T00:00:00Z", ())  # type: ignore[attr-defined]
 
     assert ghosts.differences == ()
     assert "no baseline" in ghosts.says

@@ -86,7 +86,10 @@ def test_a_key_gets_one_new_version(safe: Safe) -> None:
     readmitted = [safe.do(readmit_vault_key_versions, name).state for _ in range(2)]
 
     assert safe.ground.ask("GET", f"transit/keys/{key}")["data"]["latest_version"] == 2
-    assert (rotated.state, rotated.facts) == ("none", {"version": 2})
+    assert (rotated.state, rotated.facts) == (
+        "none",
+        {"version": 2, "successors": [f"safe/transit key/transit:{key}@2"]},
+    )
     assert retired == readmitted == ["done", "none"]
 
 
