@@ -8,6 +8,7 @@ from pydantic import ValidationError
 
 from crisis.domain.change import Change
 from crisis.domain.credential import Inventory
+from crisis.domain.redaction import Mask
 from crisis.engine.action import action
 from crisis.engine.run import current_run
 from crisis.errors import UnprovenError
@@ -52,7 +53,9 @@ def read_evidence(snapshot: Change) -> Inventory:
         raise UnprovenError(str(file), wanted="a snapshot", saw="another shape", then=then) from None
 
 
-def _kept(service: str, name: str, found: Inventory) -> Change:
+def _kept(service: str, name: str, listed: Inventory) -> Change:
+    # A vendor's note is what some person once typed there.
+    found = Inventory.model_validate(Mask().within(listed.model_dump(mode="json")))
     text = found.model_dump_json(indent=1)
     file = _folder() / f"{name}-{found.taken_at:%Y%m%dT%H%M%S%fZ}.json"
     _write(file, text)

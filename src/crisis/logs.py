@@ -11,7 +11,7 @@ from typing import Any, Literal, TextIO
 
 from crisis.domain.clock import write_time
 from crisis.errors import CrisisError
-from crisis.masked_logs import MaskedRecords
+from crisis.masked_logs import MaskedRecords, mask_every_record
 
 __all__ = ["FIELDS", "Few", "JsonLines", "Seldom", "TextLines", "set_up_logs"]
 
@@ -53,6 +53,7 @@ def set_up_logs(style: Literal["text", "json"] = "text", level: str = "info", ou
 
     Call it after Prefect is loaded, which sets up lines of its own.
     """
+    mask_every_record()
     handler = logging.StreamHandler(out or sys.stderr)
     handler.setFormatter(JsonLines() if style == "json" else TextLines())
     handler.addFilter(MaskedRecords())

@@ -1,11 +1,12 @@
-"""Masked logs: a filter that takes the secrets out of a record before anybody formats or sends it."""
+"""Masked logs: the secrets are taken out of a record before anybody formats or sends it."""
 
 import logging
+from collections.abc import Callable
 from typing import Any
 
 from crisis.domain.redaction import Mask
 
-__all__ = ["MaskedRecords"]
+__all__ = ["MaskedRecords", "mask_every_record"]
 
 _PLAIN = set(vars(logging.makeLogRecord({}))) | {"message", "asctime"}
 _TEXTS = logging.Formatter()
@@ -16,7 +17,8 @@ class MaskedRecords(logging.Filter):
     Masks message, arguments, traceback and what `extra` added.
 
     Put it on every handler: a logger's filter sees no record of the loggers below it. Where a traceback held a secret,
-    its masked text stays and the error itself goes: its locals and arguments are not ours to mend.
+    its masked text stays and the error itself goes: its locals and arguments are not ours to mend. Handlers that
+    somebody else makes, now or later, have none: for them there is `mask_every_record`.
     """
 
     def __init__(self, mask: Mask | None = None) -> None:
@@ -47,6 +49,30 @@ class MaskedRecords(logging.Filter):
         told = value if isinstance(value, str) else repr(value)
         masked = self._mask(told)
         return masked if isinstance(value, str) or masked != told else value
+
+
+def mask_every_record() -> None:
+    """
+    From now on, mask each record of this process when it is made, whoever handles it; what `extra` adds comes later.
+
+    Prefect sets up its handlers when it is loaded, and again when it likes; no filter of ours would stay on them.
+    """
+    made = logging.getLogRecordFactory()
+    if not isinstance(made, _Masking):
+        logging.setLogRecordFactory(_Masking(made))
+
+
+class _Masking:
+    def __init__(self, made: Callable[..., logging.LogRecord]) -> None:
+        self._made, self._masked = made, MaskedRecords()
+
+    def __call__(self, *args: Any, **kwargs: Any) -> logging.LogRecord:
+        record = self._made(*args, **kwargs)
+        said, told = (record.msg, record.args), _message(record)
+        self._masked.filter(record)
+        if record.msg == told:  # as it was: filters count records by what stands before the arguments are put in
+            record.msg, record.args = said
+        return record
 
 
 def _message(record: logging.LogRecord) -> str:

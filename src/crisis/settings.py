@@ -134,6 +134,7 @@ class Settings(BaseSettings):
         """Return the environment for the processes that `crisis up` starts: ours and Prefect's."""
         home, _ = self.home.resolve(), self.outside_prefect  # remembered before it is overwritten
         return {
+            "PREFECT_LOGGING_SETTINGS_PATH": str(Path(__file__).parent / "engine" / "prefect_logging.yml"),
             **os.environ,
             "CRISIS_HOME": str(home),
             "CRISIS_PROJECT": str(self.project.resolve()),

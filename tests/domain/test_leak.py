@@ -28,10 +28,11 @@ def secrets_of(text: str) -> list[str]:
 
 @pytest.mark.parametrize("kind", MAKERS)
 def test_each_kind_is_recognised_in_a_line(kind: str) -> None:
-    """A line that holds one secret gives that secret, whole and nothing else."""
+    """A line that holds one secret gives that secret, whole and nothing else; two kinds have their name in front."""
     secret = MAKERS[kind]()
+    whole = {"cookie": f"sid={secret}", "signature of an address": f"X-Amz-Signature={secret}"}.get(kind, secret)
 
-    assert secrets_of(f"{planted(kind, secret)}\n") == [secret]
+    assert secrets_of(f"{planted(kind, secret)}\n") == [whole]
 
 
 @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])

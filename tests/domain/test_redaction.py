@@ -1,13 +1,8 @@
 """No sink shows a secret: not what looks like one, and not what the run has touched, in any of its forms."""
 
 import base64
-import gzip
 import json
 import logging
-import lzma
-import sqlite3
-from contextlib import closing
-from pathlib import Path
 from urllib.parse import quote
 
 import pytest
@@ -17,7 +12,7 @@ from pydantic import SecretStr
 
 from crisis.domain.redaction import Mask, MaskedStream, Touched
 from crisis.masked_logs import MaskedRecords
-from tests.canaries import Canaries, main
+from tests.canaries import Canaries
 from tests.domain.planting import MAKERS, mixed, planted
 
 ODD = 'plain"w\\ith/odd+signs %ü and words'
@@ -192,50 +187,3 @@ def test_tracebacks_are_masked(sink: Sink, log: logging.Logger) -> None:
     assert Canaries({"odd": ODD}).search_text("\n".join(sink.lines)) == []
     assert "ValueError: [touched secret]" in sink.lines[0]
     assert "ValueError: harmless" in sink.lines[1]
-
-
-@pytest.fixture
-def canaries() -> Canaries:
-    """Make one canary of each kind."""
-    return Canaries()
-
-
-def test_a_clean_folder_has_no_hits(tmp_path: Path, canaries: Canaries) -> None:
-    """What was masked before it was written holds no canary."""
-    (tmp_path / "run.log").write_text(Mask(Touched())(canaries.text()), encoding="utf-8")
-
-    assert canaries.search(tmp_path) == []
-
-
-def test_planted_leaks_are_found(tmp_path: Path, canaries: Canaries) -> None:
-    """The search can fail: plain, coded, compressed as Prefect does, and in a database's overflow pages."""
-    text = canaries.text()
-    (tmp_path / "plain").write_text(text, encoding="utf-8")
-    (tmp_path / "coded").write_bytes(base64.b64encode(b"x" + text.encode()))
-    (tmp_path / "packed.gz").write_bytes(gzip.compress(text.encode()))
-    result = base64.encodebytes(lzma.compress(json.dumps({"value": text}).encode())).decode()
-    (tmp_path / "artifact").write_text(json.dumps({"result": result}), encoding="utf-8")
-    with closing(sqlite3.connect(tmp_path / "journal.db")) as database:
-        database.execute("CREATE TABLE entries (body TEXT)")
-        database.execute("INSERT INTO entries VALUES (?)", ["x" * 4000 + text])
-        database.commit()
-    found = canaries.search(tmp_path)
-
-    for name in ("plain", "coded", "packed.gz", "artifact", "journal.db"):
-        kinds = {hit.kind for hit in found if Path(hit.where.split(",")[0].split(" table")[0]).name == name}
-        assert kinds == set(MAKERS), name
-
-
-def test_the_search_ends_with_one_when_it_finds_something(
-    tmp_path: Path, canaries: Canaries, capsys: pytest.CaptureFixture[str]
-) -> None:
-    """A build fails on one hit, and what is printed names kind and place alone."""
-    where = tmp_path / "canaries.json"
-    where.write_text(json.dumps(canaries.secrets), encoding="utf-8")
-    sinks = tmp_path / "sinks"
-    sinks.mkdir()
-
-    assert main([str(where), str(sinks)]) == 0
-    (sinks / "log").write_text(canaries.secrets["stripe key"], encoding="utf-8")
-    assert main([str(where), str(sinks)]) == 1
-    assert capsys.readouterr().out == f"stripe key: {sinks / 'log'}\n"

@@ -1,5 +1,6 @@
 """No secret leaves: a whole run with analysis, and every place where something of it is kept."""
 
+import json
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -8,7 +9,9 @@ import pytest
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.actions import ArtifactCreate
 from prefect.logging.handlers import APILogWorker
+from sqlalchemy import insert
 
+from crisis.journal.schema import ENTRIES
 from tests.playbooks.conftest import Ground
 
 WORDS = ("TOKEN", "PASSWORD", "TOTP", "SID")
@@ -71,8 +74,11 @@ def test_logs_say_no_secret(run_log: list[str], canaries: dict[str, str]) -> Non
 
 
 def test_the_search_finds_what_is_in_the_journal(analysed: Ground, canaries: dict[str, str]) -> None:
-    """A secret that somebody writes into an entry is found: the search can fail."""
-    analysed.journal.append("INC-20261124-canary", "note", "test", {"says": canaries["CRISIS_SANDBOX_GITHUB_TOKEN"]})
+    """A secret that somebody writes past the journal into its database is found: the search can fail."""
+    says = json.dumps({"says": canaries["CRISIS_SANDBOX_GITHUB_TOKEN"]})
+    entry = analysed.journal.append("INC-20261124-canary", "note", "test", {})
+    with analysed.journal.database.writing() as connection:
+        connection.execute(insert(ENTRIES).values({**entry.as_dict(), "seq": 2, "body": says}))
 
     assert found(canaries, *files_below(analysed.home)) == {"CRISIS_SANDBOX_GITHUB_TOKEN"}
 

@@ -18,8 +18,10 @@ from fastapi import FastAPI
 from crisis.domain.alerting import AlertSender
 from crisis.errors import JournalError
 from crisis.logs import FIELDS, Few, JsonLines, Seldom, TextLines, set_up_logs
+from crisis.masked_logs import mask_every_record
 from crisis.receiver.app import create_app
 from crisis.receiver.context import Context
+from tests.domain.planting import github
 from tests.receiver.conftest import TOKEN, damage, served
 from tests.receiver.payloads import alert, delivery
 
@@ -39,7 +41,9 @@ def logged() -> Iterator[Callable[[Style], io.StringIO]]:
         set_up_logs(style, "debug", out)
         return out
 
+    factory = logging.getLogRecordFactory()
     yield start
+    logging.setLogRecordFactory(factory)
     logging.captureWarnings(capture=False)
     for one, handlers, filters, level, propagate in before:
         one.handlers, one.filters, one.level, one.propagate = handlers, filters, level, propagate
@@ -258,3 +262,27 @@ def test_receiver_refuses_a_flood_quietly(context: Context, caplog: pytest.LogCa
     refused = [made for made in caplog.records if "did not prove itself" in made.getMessage()]
     assert 5 <= len(refused) < 60
     assert {made.sender for made in refused if hasattr(made, "sender")} == {"unknown"}
+
+
+def test_handlers_of_others_show_no_secret_either() -> None:
+    """Whoever adds a handler, before or after: each record was masked when it was made, its traceback too."""
+    token = github()
+    before = logging.getLogRecordFactory()
+    logger, out = logging.Logger("somebody's"), io.StringIO()  # noqa: LOG001 - nobody else may find it
+    try:
+        mask_every_record()
+        mask_every_record()  # a second time changes nothing
+        logger.addHandler(logging.StreamHandler(out))
+        logger.warning("sent %s", token)
+        try:
+            int(token)
+        except ValueError:
+            logger.exception("failed")
+        plain = logger.makeRecord("x", logging.INFO, "x.py", 1, "took %d s", (3,), None)
+    finally:
+        logging.setLogRecordFactory(before)
+
+    assert token not in out.getvalue()
+    assert out.getvalue().startswith("sent [github token]\n")
+    assert "ValueError: invalid literal for int() with base 10: '[github token]'" in out.getvalue()
+    assert (plain.msg, plain.args) == ("took %d s", (3,))

@@ -3,6 +3,7 @@
 import hashlib
 import hmac
 import json
+import re
 from collections.abc import Iterable
 from typing import NoReturn
 
@@ -16,6 +17,7 @@ __all__ = ["Leaked", "fingerprint", "fingerprint_key", "public_name", "recognise
 
 _SHOWN = 16
 _LONGEST_BARE = 1024
+_FINGERPRINT = re.compile(rf"hmac:[0-9a-f]{{{_SHOWN}}}")
 
 
 class Leaked(Strict):
@@ -76,7 +78,13 @@ def recognise(text: str, key: bytes) -> tuple[Leaked, ...]:
 
 
 def public_name(text: str, key: bytes) -> str:
-    """Return a name as it is, unless it is a secret that somebody gave instead: then its fingerprint."""
+    """
+    Return a name as it is, unless it is a secret that somebody gave instead: then its fingerprint.
+
+    A fingerprint stays as it is: the run may start again with what was kept of its parameters.
+    """
+    if _FINGERPRINT.fullmatch(text):
+        return text
     found = [one.name for one in recognise(text, key) if one.secret is not None]
     return " ".join(found) if found else text
 

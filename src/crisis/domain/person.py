@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 import pyotp
 
 from crisis.domain.entry import Entry
+from crisis.domain.redaction import Mask
 from crisis.errors import ProtocolError
 
 __all__ = ["LOCK", "PEOPLE", "STRIKES", "fold_strikes", "locked_until", "matching_step", "without_codes"]
@@ -59,8 +60,9 @@ def fold_strikes(entries: Iterable[Entry], who: str) -> list[datetime]:
 
 
 def without_codes(text: str) -> str:
-    """Return what somebody typed as their reason, fit for the record: whatever could be a code is taken out."""
-    return _CODE_LIKE.sub("(digits)", text.replace("\x00", "\N{REPLACEMENT CHARACTER}")).strip()
+    """Return what somebody typed as their reason, fit for the record: codes and whatever looks secret are taken out."""
+    # The secrets first: with its digits taken out, one of them would not be known any more.
+    return _CODE_LIKE.sub("(digits)", Mask()(text.replace("\x00", "\N{REPLACEMENT CHARACTER}"))).strip()
 
 
 def locked_until(strikes: list[datetime]) -> datetime | None:

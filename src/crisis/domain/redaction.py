@@ -3,7 +3,8 @@
 import base64
 import json
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
 from urllib.parse import quote, quote_plus
 
 from pydantic import SecretStr
@@ -16,8 +17,10 @@ __all__ = ["TOUCHED", "Mask", "MaskedStream", "Touched", "forms"]
 _SHORTEST = 6
 """A shorter secret is not masked word for word: it would blot out half of every text."""
 
+_LONGEST_STRIDE = 16
 _HOLD = 4096
 _MOST_HELD = 128 * 1024
+_LABELS = "labels"
 
 
 def forms(secret: str) -> frozenset[str]:
@@ -50,6 +53,7 @@ class Touched:
         self._lock = threading.Lock()
         self._known = set[str]()
         self._heads: dict[str, tuple[str, ...]] = {}
+        self._pieces, self._stride = set[str](), _LONGEST_STRIDE
         self.longest = 0
 
     def __repr__(self) -> str:
@@ -59,11 +63,15 @@ class Touched:
         return len(self._known)
 
     def add(self, *secrets: SecretStr) -> bool:
-        """Mask these from now on; False where one is too short to be told from any other text."""
+        """
+        Mask these from now on; False where one is too short to be told from any other text.
+
+        What is a public name by its look, such as an account's id that a reference names, is evidence and stays.
+        """
         values = [secret.get_secret_value() for secret in secrets]
         with self._lock:
             for value in values:
-                if value in self._known or len(value) < _SHORTEST:
+                if value in self._known or len(value) < _SHORTEST or _is_public(value):
                     continue
                 self._known.add(value)
                 # A private key is found by each of its lines too: logs break it up.
@@ -74,15 +82,21 @@ class Touched:
 
     def _add(self, spellings: Iterable[str]) -> None:
         for one in spellings:
+            self._stride = min(self._stride, len(one) - _SHORTEST + 1)
+            self._pieces.update(one[at : at + _SHORTEST] for at in range(self._stride))
             head = one[:_SHORTEST]
             # A new tuple each time: whoever searches meanwhile sees the old or the new one, whole.
             self._heads[head] = tuple(sorted({*self._heads.get(head, ()), one}, key=len, reverse=True))
             self.longest = max(self.longest, len(one))
 
+    def _may_stand_in(self, text: str) -> bool:
+        # Whatever stands there, a piece of it begins at one of these places: most texts are done with after few looks.
+        return any(text[at : at + _SHORTEST] in self._pieces for at in range(0, len(text), self._stride))
+
     def spans(self, text: str) -> Iterator[tuple[int, int]]:
         """Yield where a touched secret stands, in any of its forms; the work does not depend on how many there are."""
         heads = self._heads
-        if not heads:
+        if not heads or not self._may_stand_in(text):
             return
         over = 0
         for at in range(len(text) - _SHORTEST + 1):
@@ -113,6 +127,38 @@ class Mask:
     def __call__(self, text: str) -> str:
         """Return the text without secrets."""
         return "".join(self._pieces(text, self._spans(text, sightings(text))))
+
+    def within(self, value: Any, spared: tuple[str, ...] = ()) -> Any:
+        """
+        Return plain data with every text in it masked, at any depth, names of fields too; the same where there is none.
+
+        Fields named in `spared` stay as they are; so does what is beside them. Names that a sender chose, those of
+        `labels`, tell what their values are; all others are ours.
+        """
+        # All texts at once: where there is nothing to mask, as nearly always, that is one look and no copy.
+        if not self._found("\n".join(_texts(value))):
+            return value
+        if not isinstance(value, Mapping):
+            return self._within(value)
+        return {self(name): one if name in spared else self._within(one, name) for name, one in value.items()}
+
+    def _within(self, value: Any, name: str = "") -> Any:
+        if isinstance(value, str):
+            return self(value)
+        if isinstance(value, list):
+            return [self._within(one) for one in value]
+        if isinstance(value, Mapping) and name == _LABELS:
+            return {self(one): self._label(one, told) for one, told in value.items()}
+        if isinstance(value, Mapping):
+            return {self(one): self._within(told, one) for one, told in value.items()}
+        return value
+
+    def _label(self, name: str, value: Any) -> Any:
+        shown = self._within(value, name)
+        return "[named secret]" if shown == value and self._found(_with_name(name, value)) else shown
+
+    def _found(self, text: str) -> bool:
+        return bool(self._spans(text, sightings(text)))
 
     @property
     def reach(self) -> int:
@@ -151,6 +197,29 @@ class Mask:
         if len(text) - at > _MOST_HELD:  # one secret longer than any: what is known of it is masked
             at = len(text)
         return "".join(self._pieces(text[:at], (one for one in spans if one[1] <= at))), text[at:]
+
+
+def _is_public(value: str) -> bool:
+    found = sightings(value)
+    return len(found) == 1 and found[0].public and (found[0].start, found[0].end) == (0, len(value))
+
+
+def _texts(value: Any, name: str = "") -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, Mapping):
+        for one, told in value.items():
+            yield one
+            yield from _texts(told, one)
+            if name == _LABELS:
+                yield _with_name(one, told)
+    elif isinstance(value, list):
+        for one in value:
+            yield from _texts(one)
+
+
+def _with_name(name: str, value: Any) -> str:
+    return f"{name}: {json.dumps(value)}"
 
 
 class MaskedStream:

@@ -58,7 +58,8 @@ def _id(kind: str, system: str, prefixes: str, rest: str, partner: str, partner_
     return Format(kind, system, names, shape, public=True, partner=re.compile(partner), partner_kind=partner_kind)
 
 
-_AWS_PARTNER = r"(?<![A-Za-z0-9/+])[A-Za-z0-9/+]{40}(?![A-Za-z0-9/+=])"
+# Forty hex digits beside a key's id are a commit: a secret is drawn from 64 signs.
+_AWS_PARTNER = r"(?<![A-Za-z0-9/+])(?![0-9a-f]{40}(?![A-Za-z0-9/+=]))[A-Za-z0-9/+]{40}(?![A-Za-z0-9/+=])"
 _TWILIO_PARTNER = r"(?<![A-Za-z0-9])[A-Za-z0-9]{32}(?![A-Za-z0-9])"
 _LONG = r"[A-Za-z0-9_-]"
 

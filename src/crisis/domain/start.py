@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any, Self
 
 from crisis.domain.level import Level
+from crisis.domain.redaction import Mask
 
 __all__ = ["CHECK_HEALTH", "HAND_OVER", "Start", "incident_id"]
 
@@ -21,7 +22,8 @@ class Start:
     """
     Which playbook, for which service and incident, how bad, why, and who wants it (a person, or empty).
 
-    `part` tells several starts of one playbook in one incident apart; the same start twice is one run.
+    `part` tells several starts of one playbook in one incident apart; the same start twice is one run. What looks like
+    a secret in the summary, which may be a sender's words, is masked: it goes on to Prefect, to people and the record.
     """
 
     playbook: str
@@ -32,6 +34,9 @@ class Start:
     source: str
     requester: str = ""
     part: str = ""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "summary", Mask()(self.summary))
 
     @property
     def key(self) -> str:

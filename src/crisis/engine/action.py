@@ -23,6 +23,8 @@ from crisis.domain.mandate import why_void
 from crisis.domain.plan import Plan, Step
 from crisis.domain.protocol import Gate as Rule
 from crisis.domain.protocol import GateKind, Protocol
+from crisis.domain.redaction import Mask
+from crisis.engine.masked import MaskedErrors
 from crisis.engine.run import Run, current_run
 from crisis.errors import (
     CrisisError,
@@ -135,6 +137,12 @@ def attempt(work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T | None
 
 def retried(function: Callable[P, T]) -> Callable[P, T]:
     """Make a function a Prefect task that is tried again after a TransientError, never cached, never stored."""
+
+    @wraps(function)
+    def masked(*args: P.args, **kwargs: P.kwargs) -> T:
+        with MaskedErrors():
+            return function(*args, **kwargs)
+
     return task(
         name=function.__name__,
         # No tags: Prefect asks its API for a concurrency slot before each tagged task, so the API being slow
@@ -145,7 +153,7 @@ def retried(function: Callable[P, T]) -> Callable[P, T]:
         retry_condition_fn=_is_transient,
         cache_policy=NO_CACHE,
         persist_result=False,
-    )(function)
+    )(masked)
 
 
 def _is_transient(_task: Any, _run: Any, state: Any) -> bool:
@@ -159,7 +167,9 @@ def _bind(function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str,
         if isinstance(value, SecretStr | SecretBytes):
             raise UnauthorisedError(f"{function.__name__}({name})", wanted="no secret in an argument", saw="one")
     plain: dict[str, Any] = _ANY.dump_python(dict(bound.arguments), mode="json")
-    return plain
+    # A secret that came in for a name is gone here: plan, decision, call and record then say the same.
+    masked: dict[str, Any] = Mask().within(plain)
+    return masked
 
 
 def _target(arguments: dict[str, Any]) -> str:

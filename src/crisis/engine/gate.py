@@ -11,6 +11,7 @@ from crisis.domain.mandate import Ladder, ladder, tally
 from crisis.domain.person import PEOPLE
 from crisis.domain.plan import Plan, Step
 from crisis.domain.protocol import Gate as Rule
+from crisis.domain.redaction import Mask
 from crisis.engine.action import ACTIONS, strictest_rule, who_is_excluded, why_not_carried
 from crisis.engine.form import PrefectForm, form_key
 from crisis.engine.notices import Tell, Teller, news_for
@@ -104,6 +105,8 @@ def _decided(plan: Plan, tell: Tell) -> Decision:
     Raises DeclinedError, and DriftError when what is on record as decided does not hold.
     """
     run = current_run()
+    # What a vendor or a person wrote may stand in it: masked before it is hashed, sealed and shown.
+    plan = Plan.model_validate(Mask().within(plan.model_dump(mode="json")))
     rule = strictest_rule(run.protocol, plan)
     gate = _gate_of(run, plan)
     if gate is None or _must_ask_again(run, gate):

@@ -9,6 +9,8 @@ from typing import Any, Protocol
 from uuid import UUID
 
 from crisis.domain.entry import Entry
+from crisis.domain.redaction import Mask
+from crisis.engine.masked import overwrite_deleted
 from crisis.errors import CrisisError, JournalError
 
 __all__ = ["PUT_ASIDE", "Form", "Mirror", "NoMirror", "PrefectMirror"]
@@ -17,6 +19,7 @@ PUT_ASIDE = "Put aside"
 """How Prefect calls a run that waits for people without a process; not `Suspended`, which is a person's wish."""
 
 _POLL_SECONDS = 0.5
+_MASK = Mask()
 
 
 class Form(Protocol):
@@ -132,7 +135,12 @@ class PrefectMirror:
 
     def show(self, key: str, kind: str, data: object, description: str = "") -> None:
         """Show an artifact under a key; a `progress` one is updated in place, others get a new version."""
-        self._do(lambda client: self._send(client, key, kind, data, description))
+        shown, about = _MASK.within(data), _MASK(description)
+        self._do(lambda client: self._send(client, key, kind, shown, about))
+
+    def started_with(self, name: str, given: Mapping[str, Any]) -> None:
+        """Show the run under this name and with these parameters, in the place of what somebody typed."""
+        self._do(lambda client: self._rename(client, name, dict(given)))
 
     def ask(self, form: Form) -> None:
         """Show the run as paused with a form, until `answered`."""
@@ -204,6 +212,10 @@ class PrefectMirror:
         made = ArtifactCreate(key=key, type=kind, data=data, description=description, flow_run_id=self._run)
         self._artifacts[key] = client.create_artifact(made).id
 
+    def _rename(self, client: Any, name: str, given: dict[str, Any]) -> None:
+        client.update_flow_run(self._run, name=name, parameters=given)
+        overwrite_deleted()
+
     def _ask(self, client: Any, form: Form) -> None:
         # Filled in while no process was there: it is what started this one.
         if not self._hear(client, form):
@@ -234,7 +246,7 @@ class PrefectMirror:
         # Written again after a restart of the run, when the old one still stands.
         with suppress(httpx.HTTPStatusError):
             client.delete_flow_run_input(self._run, key)
-        client.create_flow_run_input(flow_run_id=self._run, key=key, value=orjson.dumps(value).decode())
+        client.create_flow_run_input(flow_run_id=self._run, key=key, value=orjson.dumps(_MASK.within(value)).decode())
 
     def _resume(self, client: Any, form: Form) -> None:
         import httpx  # noqa: PLC0415
@@ -289,6 +301,8 @@ class PrefectMirror:
         # A one-time code stands in it: it is spent now, and it does not stay in Prefect's database.
         client.delete_flow_run_input(self._run, key)
         self._heard = ""
+        if _MASK(said) != said:
+            overwrite_deleted()
         return settled
 
 

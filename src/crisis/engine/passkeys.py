@@ -41,6 +41,7 @@ from crisis.domain.passkey import (
     user_handle,
 )
 from crisis.domain.person import PEOPLE
+from crisis.domain.redaction import Mask
 from crisis.domain.seal import is_sealed, seal
 from crisis.engine.booth import Answer, Booth
 from crisis.journal.store import AlreadyRecordedError
@@ -211,7 +212,7 @@ def register(booth: Booth, link: Link, made: str, label: str, address: str, sour
         "credential": credential,
         "public_key": bytes_to_base64url(verified.credential_public_key),
         "sign_count": verified.sign_count,
-        "label": "".join(sign for sign in label if sign.isprintable()).strip()[:LABEL_LIMIT] or "passkey",
+        "label": Mask()("".join(sign for sign in label if sign.isprintable()).strip())[:LABEL_LIMIT] or "passkey",
         "link": link.nonce,
         "from": source,
     }

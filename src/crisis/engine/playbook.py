@@ -21,18 +21,21 @@ from pydantic import TypeAdapter, WithJsonSchema
 from crisis.domain.change import Change
 from crisis.domain.clock import utc_now, write_time
 from crisis.domain.incident import RECOVERED
-from crisis.domain.leak import fingerprint_key, public_name
+from crisis.domain.leak import fingerprint_key
 from crisis.domain.level import Level
 from crisis.domain.protocol import Protocol
+from crisis.domain.redaction import Mask
 from crisis.domain.report import write_report
 from crisis.domain.start import incident_id
 from crisis.domain.timeline import fold_timeline
 from crisis.engine.action import attempt
+from crisis.engine.masked import MaskedErrors, without_secrets
 from crisis.engine.mirror import PrefectMirror
 from crisis.engine.run import PARKED, RESPONDER, ParkedError, Run
 from crisis.errors import CrisisError, FencedError, JournalError, ProtocolError
 from crisis.journal.lease import Lease, Leases
 from crisis.journal.store import AlreadyRecordedError, Journal
+from crisis.masked_logs import mask_every_record
 from crisis.protocol_file import load_protocol
 from crisis.settings import Settings
 
@@ -98,7 +101,7 @@ def playbook(
             service = str(given.pop("service"))
             asked = {one: given[one] for one in own if one in given}
             try:
-                with _open(name, service, given, escalate) as opened:
+                with MaskedErrors(), _open(name, service, given, escalate) as opened:
                     _play(partial(body, **asked), service, opened, escalate, ends)
             except ParkedError as parked:
                 raise Pause(str(parked)) from None  # to Prefect's engine: this process is done, the run is not
@@ -159,6 +162,7 @@ def _form_text(body: Callable[..., None]) -> str:
 
 
 def _open(name: str, service: str, given: dict[str, Any], escalate: Callable[[str, str], Change]) -> "_Opened":
+    mask_every_record()  # also where Prefect starts a playbook in a process that is none of ours
     settings = Settings()
     protocol = adopted_protocol.get() or load_protocol(settings.protocol_file)
     context = FlowRunContext.get()
@@ -174,14 +178,20 @@ def _open(name: str, service: str, given: dict[str, Any], escalate: Callable[[st
         raise FencedError(f"run {flow_run.id}", wanted="a free lease", saw="one in use or ended", then="this one stops")
     # Their one name in the record, by whatever account they started it.
     requester = given["requester"] = protocol.person(given.get("requester") or "") or given.get("requester") or ""
+    mirror = PrefectMirror(UUID(str(flow_run.id)), get_run_logger())
+    plain = without_secrets(
+        flow_run.parameters, ("service", *_COMMON), fingerprint_key(settings.signing_key(), incident)
+    )
+    if plain != flow_run.parameters:
+        mirror.started_with(Mask()(flow_run.name), plain)
     unknown = _unknown(protocol, service, requester, incident)
     if unknown is not None:
         refuse(journal, leases, lease, unknown)
+        mirror.close()
         raise unknown
-    mirror = PrefectMirror(UUID(str(flow_run.id)), get_run_logger())
     tries = sum(entry.kind == "ended" and entry.run == str(flow_run.id) for entry in journal.entries(incident))
     run = Run(str(flow_run.id), incident, name, journal, protocol, settings, lease, mirror, requester, tries)
-    run.summary = str(given.get("summary") or "")
+    run.summary = given["summary"] = Mask()(str(given.get("summary") or ""))
     opened = _Opened(run, leases, lambda says: attempt(escalate, service, says))
     opened.begin(service, given)
     return opened
@@ -209,12 +219,6 @@ def _unknown(protocol: Protocol, service: str, requester: str, incident: str) ->
     return None
 
 
-def _named(value: Any, key: bytes) -> Any:
-    if isinstance(value, list):
-        return [_named(one, key) for one in value]
-    return public_name(value, key) if isinstance(value, str) else value
-
-
 class _Opened:
     """A run between its first and its last entry: the lease is kept alive, the views are brought up to date."""
 
@@ -236,7 +240,7 @@ class _Opened:
         asked = {name: value for name, value in given.items() if name not in _COMMON}
         # Whoever fills in a form in a hurry may paste a secret where its name is asked for.
         key = fingerprint_key(run.settings.signing_key(), run.incident)
-        plain = {name: _named(value, key) for name, value in _PLAIN.dump_python(asked, mode="json").items()}
+        plain = without_secrets(_PLAIN.dump_python(asked, mode="json"), (), key)
         more = {"asked_for": plain} if asked else {}
         run.record("started", {"playbook": run.playbook, "start": run.lease.starts, **more})
 

@@ -12,6 +12,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.types import NullType
 
 from crisis.domain.clock import utc_now, write_time
+from crisis.domain.redaction import Mask
 from crisis.journal.database import Database
 from crisis.journal.schema import INBOX, SIGHTINGS
 
@@ -31,6 +32,7 @@ STARTED, JOINED, IGNORED = "started", "joined", "ignored"
 STATES = (NEW, HELD, OPENED, STARTED, JOINED, IGNORED)
 """Every state; the last three are final."""
 
+_MASK = Mask()
 _SIZE = 8_000_000
 """Bytes of bodies that are read at once; one alone may be longer."""
 
@@ -116,7 +118,7 @@ class Inbox:
             {
                 "name": one.delivery,
                 "to": one.state,
-                "why": one.says,
+                "why": _MASK(one.says),
                 "into": one.incident,
                 "next": _moment(one.again),
                 "wants": one.starts,

@@ -10,11 +10,17 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from crisis.domain.clock import parse_time, utc_now, write_time
 from crisis.domain.entry import Entry, Fault, as_stored, canonical, entry_hash, first_link, verify_chain
+from crisis.domain.redaction import Mask
 from crisis.errors import FencedError, JournalError
 from crisis.journal.database import Database
 from crisis.journal.schema import ENTRIES, HEADS, LEASES
 
 __all__ = ["AlreadyRecordedError", "Fence", "Journal", "MovedOnError"]
+
+
+_MASK = Mask()
+_SPARED = ("call",)
+"""`revoke_vault_token:0a1b…` names a call, and looks like a token with its value."""
 
 
 class AlreadyRecordedError(JournalError):
@@ -66,7 +72,7 @@ class Journal:
         after: int | None = None,
     ) -> Entry:
         """
-        Add an entry to an incident's chain and return it.
+        Add an entry to an incident's chain and return it; what looks like a secret, or is known as one, is masked.
 
         Raises AlreadyRecordedError when `key` stands in this incident, FencedError when `fence` is outdated,
         MovedOnError when `after` is not the last entry any more, JournalError when the store cannot take it; then
@@ -101,8 +107,9 @@ class Journal:
             "at": write_time(utc_now()),
             "kind": kind,
             "actor": actor,
-            # Through JSON once, so that what is hashed is what a reader will get back.
-            "body": json.loads(as_stored(dict(body))),
+            # Through JSON once, so that what is hashed is what a reader will get back. Masked here, where every entry
+            # passes; what carries a seal was masked before it was sealed.
+            "body": _MASK.within(json.loads(as_stored(dict(body))), _SPARED),
             "key": key,
             "prev": prev,
         }

@@ -7,6 +7,7 @@ from datetime import datetime
 from pydantic import SecretStr
 
 from crisis.clients.aws.session import Session
+from crisis.domain.redaction import TOUCHED
 from crisis.errors import UnprovenError
 
 __all__ = ["LIMIT", "AccessKey", "Keys", "LastUse", "NewKey"]
@@ -76,7 +77,9 @@ class Keys:
     def make(self, user: str) -> NewKey:
         """Make a key. Never tried twice: the first may have been made, and its secret is gone with its answer."""
         made = self.session.ask("iam", "create_access_key", user, once=True, UserName=user)["AccessKey"]
-        return NewKey(made["AccessKeyId"], user, SecretStr(made["SecretAccessKey"]))
+        secret = SecretStr(made["SecretAccessKey"])
+        TOUCHED.add(secret)
+        return NewKey(made["AccessKeyId"], user, secret)
 
     def switch(self, key: AccessKey, *, on: bool) -> None:
         """Activate or deactivate a key; one that is gone stays gone."""

@@ -12,6 +12,7 @@ from pydantic import SecretStr
 from crisis.clients.aws.keys import NewKey
 from crisis.clients.aws.session import Session
 from crisis.clients.aws.stages import NAMES, Stages
+from crisis.domain.redaction import TOUCHED
 
 __all__ = ["Held", "Store", "parsed"]
 
@@ -70,6 +71,7 @@ class Store:
         if found is None or "access_key_id" not in value:
             return None
         secret = SecretStr(str(value.get("secret_access_key", "")))
+        TOUCHED.add(secret)
         return Held(name, found.version, value["access_key_id"], tuple(value.get("replaces", ())), secret)
 
     def put(self, name: str, key: NewKey, replaces: tuple[str, ...]) -> Held:

@@ -7,6 +7,7 @@ from pydantic import SecretStr
 
 from crisis.clients.vault.seam import Seam
 from crisis.clients.vault.tokens import Tokens
+from crisis.domain.redaction import TOUCHED
 from crisis.errors import RefusedError
 
 __all__ = ["AppRoles", "SecretId"]
@@ -63,7 +64,9 @@ class AppRoles:
         path = f"auth/{mount}/role/{role}/secret-id"
         body = {"metadata": json.dumps({MARK: incident})}
         data = self.seam.ask("POST", path, operation="make a secret id", target=f"{mount}/{role}", body=body).data
-        return SecretStr(str(data["secret_id"])), str(data["secret_id_accessor"])
+        secret = SecretStr(str(data["secret_id"]))
+        TOUCHED.add(secret)
+        return secret, str(data["secret_id_accessor"])
 
     def destroy(self, mount: str, role: str, accessor: str) -> None:
         """End a secret id; one that is gone is no error. Tokens that it got live on."""
