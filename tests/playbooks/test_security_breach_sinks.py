@@ -9,12 +9,13 @@ import pytest
 from prefect.events.worker import EventsWorker
 from prefect.logging.handlers import APILogWorker
 
+from crisis.domain.entry import Entry
 from crisis.drill.canaries import make, search, search_text, sinks, text_of
 from crisis.engine.booth import Answer
+from crisis.engine.closing import Claim, close_task
 from crisis.engine.masked import MaskedError
 from crisis.engine.votes import cast
 from crisis.errors import RefusedError, UnprovenError
-from crisis.journal.closing import close_task
 from tests.domain.planting import github
 from tests.playbooks.conftest import Ground
 from tests.playbooks.test_security_breach import Company
@@ -74,16 +75,17 @@ def test_no_sink_shows_a_secret(
     canaries = make()
     text = text_of(canaries)
     plant(company, canaries, text, monkeypatch)
+    monkeypatch.setattr("tasks.checklist._PATIENCE_SECONDS", 0.5)
     error = company.run(leaked=(company.victim.keys[0][0], text, github()), summary=text)
     ground = company.ground
     task = next(entry for entry in ground.done("open_task_for_key")).body["facts"]["task"]["name"]
     booth = ground.booth()
-    about = {"incident": ground.incident, "task": task, "who": "ada", "evidence": text}
-    close_task(ground.journal, booth.protocol, booth.key, **about)
+    closed = close_task(booth, ground.incident, task, Claim("dan", text, ground.world.one_time_code("dan")))
     canaries |= held(company)
     shown = capfd.readouterr()
 
     assert isinstance(error, UnprovenError)
+    assert isinstance(closed, Entry)
     whole = json.dumps([entry.as_dict() for entry in ground.entries()])
     for kind in ("alert", "voted", "failed", "task closed"):
         assert "[stripe key]" in json.dumps([entry.as_dict() for entry in ground.entries(kind)]), kind

@@ -131,7 +131,7 @@ def _company(plot: Breach) -> dict[str, Any]:
     # A canary's login that was tried again has left one session more.
     shape["sessions"] = "all ended" if shape["sessions"] < plot.sessions_before / 10 else shape["sessions"]
     doors = {door.name: "open" if door.shut_at is None else "shut" for door in plot.intruder.doors}
-    return {"company": shape, "doors": doors}
+    return {"company": shape, "doors": doors, "secrets found": plot.hits}
 
 
 def _people_saw(world: World, outcome: Outcome) -> dict[str, Any]:

@@ -22,6 +22,7 @@ def test_every_door_is_shut_and_everything_is_proved(calm: Trial) -> None:
 
     assert calm.world["end"] == ["recovered"]
     assert set(calm.world["doors"].values()) == {"shut"}
+    assert calm.world["secrets found"] == []
     assert calm.world["decisions"] == ["approved"] * 3
     assert set(works.values()) == {True}
     assert company["sessions"] == "all ended"

@@ -4,6 +4,7 @@ import subprocess
 import sys
 import threading
 import time
+from itertools import cycle
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from crisis.domain.decision import Gate
 from crisis.domain.entry import Entry
 from crisis.domain.incident import RECOVERED
 from crisis.domain.scorecard import fold_scorecard
+from crisis.drill.canaries import Hit, make, search, sinks, text_of
 from crisis.drill.people import Authenticator
 from crisis.drill.rehearsal import Outcome
 from crisis.drill.stack import Stack
@@ -30,6 +32,7 @@ _INSIDE_SECONDS = 2.0
 _COMMAND_SECONDS, _TRIES = 60, 4
 _FINDS_THE_TIME = 3.0
 _LAST_TRIES = 20.0
+_PARTS, _SHOWN = 4, 5
 _SEEN = {
     "open_task": "the registrar answers to the old password: wrong",
     "open_task_for_ghost": "nobody of us made it; it is denied everything, and its key is off",
@@ -50,6 +53,10 @@ class Breach:
         self.world, self.company = world, company
         self.intruder = Intruder(company.loot)
         self.pasted_at = 0.0
+        self.canaries = make()
+        """A secret of each kind that we recognise; people let them slip into what they write."""
+        self._slips = cycle(_parts(self.canaries))
+        self.searched, self.sinks, self.hits = 0, 0, list[Hit]()
         self.sessions_before = 0
         self._stack: Stack | None = None
         self._phones = Authenticator(world.one_time_code)
@@ -71,16 +78,15 @@ class Breach:
         _write(self._started, leak)
 
     def choose(self, gate: Gate) -> tuple[str, str]:
-        """Choose what the playbook recommends; say of the hole what is known."""
-        if gate.name == "hole":
-            return gate.plan.choices[0].name, "The commit with the key is gone, and so is the job that printed it."
-        return gate.plan.choices[0].name, "Whatever it may hold must end."
+        """Choose what the playbook recommends; say of the hole what is known, and too much."""
+        because = "The commit with the key is gone." if gate.name == "hole" else "Whatever it may hold must end."
+        return gate.plan.choices[0].name, f"{because} {next(self._slips)}"
 
     def hear(self, entry: Entry) -> None:
         """Do what only a person can: a task is closed some seconds after it was opened."""
         task = (entry.body.get("facts") or {}).get("task") if entry.kind == "done" else None
         if task and self._stack is not None:
-            seen = _SEEN.get(str(entry.body["action"]), "the vendor refuses the old one")
+            seen = _SEEN.get(str(entry.body["action"]), "the vendor refuses the old one") + f" {next(self._slips)}"
             words = (
                 "tasks",
                 "close",
@@ -102,6 +108,17 @@ class Breach:
         self.intruder.give_up()
         if self._started is not None:
             self._started.wait()
+        if self._stack is not None:
+            self._search(self._stack.home)
+
+    def _search(self, home: Path) -> None:
+        """Look for every secret in all that crisis and its Prefect have written. The search must be able to fail."""
+        public = {"the leaked key's id": self.company.loot["aws_id"]}
+        if not search(public, [home]):
+            raise UnprovenError("search for secrets", wanted="the public id of the key", saw="nothing", then="mend it")
+        every = {**self.company.secrets(), **self.intruder.secrets, **self.canaries}
+        self.sinks, self.hits = len(sinks([home])), search(every, [home])
+        self.searched = len(every)
 
     @property
     def locked_out_after(self) -> float | None:
@@ -137,6 +154,11 @@ class Breach:
             table.add_row(what, value)
         table.add_row("sessions of members before", str(self.sessions_before))
         table.add_section()
+        found = f"{len(self.hits)} hits in {self.sinks} files"
+        table.add_row(f"{self.searched} secrets searched for", found, style="bold red" if self.hits else "")
+        for hit in self.hits[:_SHOWN]:
+            table.add_row(hit.canary, f"{hit.file} ({hit.encoding})", style="red")
+        table.add_section()
         table.add_row("steps retried", str(score.retries))
         table.add_row("runs restarted", str(score.restarts))
         table.add_row("still in force", ", ".join(measure.action for measure in score.open_measures) or "nothing")
@@ -145,8 +167,9 @@ class Breach:
         return table
 
     def is_good(self, outcome: Outcome) -> bool:
-        """Whether the run recovered, and the intruder holds nothing that opens a door."""
-        return fold_scorecard(outcome.entries).outcome == RECOVERED and self.all_shut_after is not None
+        """Whether the run recovered, the intruder holds nothing that opens a door, and no secret was written."""
+        recovered = fold_scorecard(outcome.entries).outcome == RECOVERED
+        return recovered and self.all_shut_after is not None and not self.hits
 
     def _shut_after(self, door: Door) -> float | None:
         return max(door.shut_at - self.pasted_at, 0.0) if door.shut_at is not None else None
@@ -175,6 +198,11 @@ def _proofs(entries: list[Entry]) -> list[tuple[str, str]]:
         elif (entry.kind, body.get("look")) == ("seen", "verify_sessions_ended"):
             rows.append(("canary session", "refused" if body.get("ok") else str(body.get("error"))))
     return list(dict.fromkeys(rows))
+
+
+def _parts(canaries: dict[str, str]) -> list[str]:
+    names = list(canaries)
+    return [text_of({name: canaries[name] for name in names[first::_PARTS]}) for first in range(_PARTS)]
 
 
 def _say(seconds: float | None) -> str:

@@ -31,10 +31,10 @@ class Company:
         self.home = home
         self.loot: dict[str, str] = known["loot"]
         """What somebody has stolen: addresses and the secrets that open them."""
-        self.secrets: dict[str, str] = known["secrets"]
-        """Every secret there was when it opened, by what it is: for a search that must find none of them."""
+        self._secrets: dict[str, str] = known["secrets"]
         self._env: dict[str, str] = known["env"]
         self._control: str = known["control"]
+        self._door: str = known["door"]
         self._child = child
 
     @classmethod
@@ -66,6 +66,11 @@ class Company:
     def env(self) -> dict[str, str]:
         """Name every secret and address that `systems` refers to."""
         return {f"{_NAMED}{name}": value for name, value in self._env.items()}
+
+    def secrets(self) -> dict[str, str]:
+        """Return every secret there was when it opened, and there is now: for a search that must find none of them."""
+        answer = httpx.get(f"{self._control}/_sandbox/{self._door}", trust_env=False, timeout=30)
+        return {**self._secrets, **answer.raise_for_status().json()}
 
     def shape(self) -> dict[str, Any]:
         """Look at who may do what, in a form that can be compared with another company's."""

@@ -26,7 +26,7 @@ from crisis.sandbox import tether
 from crisis.sandbox.aws.app import Account
 from crisis.sandbox.company import account, safe
 from crisis.sandbox.company.members import InRedis, InTable, Keeping, members_area
-from crisis.sandbox.company.shape import shape_of
+from crisis.sandbox.company.shape import secrets_of, shape_of
 from crisis.sandbox.keyring import Keyring
 from crisis.sandbox.memory import Memory
 from crisis.sandbox.vault.app import build as build_vault
@@ -52,13 +52,21 @@ class _Company:
         self.secrets: dict[str, str] = {}
         self.control = ""
         self._state = State("openbao")
+        self._door = secrets.token_urlsafe(24)
+        """Behind it are all secrets, so nobody on this machine can guess it."""
         self._kept: Keeping
 
     def open(self) -> None:
         """Open every door, fill what is behind it, and say so in company.json."""
         for furnish in (self._account, self._vault, self._members, self._vendors):
             furnish()
-        body = {"env": self.env, "loot": self.loot, "secrets": self.secrets, "control": self.control}
+        body = {
+            "env": self.env,
+            "loot": self.loot,
+            "secrets": self.secrets,
+            "control": self.control,
+            "door": self._door,
+        }
         half = self.home / ".company.json"
         with os.fdopen(os.open(half, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as file:
             json.dump(body, file)
@@ -129,7 +137,11 @@ class _Company:
         async def shape(_: Any) -> JSONResponse:
             return JSONResponse(shape_of(self._state, ring, self._kept))
 
-        routes = [*third.mounts(Memory(), ring), Route("/_sandbox/shape", shape)]
+        async def every_secret(_: Any) -> JSONResponse:
+            return JSONResponse(secrets_of(self._state, ring))
+
+        doors = [Route("/_sandbox/shape", shape), Route(f"/_sandbox/{self._door}", every_secret)]
+        routes = [*third.mounts(Memory(), ring), *doors]
         app = Starlette(routes=routes, exception_handlers={Refusal: refuse})
         url = _serve(app, http="auto")
         self.env |= {f"{vendor.upper()}_URL": f"{url}/third/{vendor}" for vendor in ("stripe", "sendgrid", "datadog")}

@@ -13,7 +13,7 @@ from crisis.sandbox.company.members import Keeping
 from crisis.sandbox.keyring import Keyring
 from crisis.sandbox.vault.state import State
 
-__all__ = ["shape_of"]
+__all__ = ["secrets_of", "shape_of"]
 
 
 def shape_of(state: State, ring: Keyring, keeping: Keeping) -> dict[str, Any]:
@@ -31,6 +31,23 @@ def shape_of(state: State, ring: Keyring, keeping: Keeping) -> dict[str, Any]:
         "vault": _vault(state),
         "vendors": {vendor: sorted(key.id for key in ring.living(vendor)) for vendor in ring.keys},
         "sessions": keeping.count(),
+    }
+
+
+def secrets_of(state: State, ring: Keyring) -> dict[str, str]:
+    """Return every secret that there is now, by what it is: for a search that must find none of them."""
+    keys = {key.access_key_id: key.secret_access_key for user in _iam().users.values() for key in user.access_keys}
+    roles = state.auth["approle/"].store.items()
+    ids = {
+        f"{name} secret id {one['secret_id_accessor']}": id_
+        for name, role in roles
+        for id_, one in role["secrets"].items()
+    }
+    return {
+        **{f"aws key {name}": secret for name, secret in keys.items()},
+        **{f"vault token {token.accessor}": token.id for token in list(state.tokens.values())},
+        **ids,
+        **{f"{vendor} key {key.id}": key.secret for vendor, keys in ring.keys.items() for key in keys.values()},
     }
 
 
