@@ -17,7 +17,7 @@ from tests.receiver.conftest import browser, context, inside, journal, protocol,
 
 __all__ = ["CLOCKED", "browser", "context", "inside", "journal", "protocol", "room", "wakes"]
 
-CLOCKED = ("engine.votes", "engine.gate", "engine.action", "engine.parked", "journal.store")
+CLOCKED = ("engine.votes", "engine.question", "engine.action", "engine.parked", "journal.store")
 _counts: dict[tuple[str, str], int] = {}
 
 
@@ -41,7 +41,7 @@ def ground(
     clock = Clock(utc_now() - timedelta(seconds=1))
     for module in CLOCKED:
         monkeypatch.setattr(f"crisis.{module}.utc_now", clock)
-    monkeypatch.setattr("crisis.engine.gate.time", clock)
+    monkeypatch.setattr("crisis.engine.question.time", clock)
     for who, secret in SECRETS.items():
         monkeypatch.setenv(f"CRISIS_SANDBOX_TOTP_{who.upper()}", secret)
     shutil.copyfile(migrated, tmp_path / "journal.db")

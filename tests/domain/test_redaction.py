@@ -187,3 +187,17 @@ def test_tracebacks_are_masked(sink: Sink, log: logging.Logger) -> None:
     assert Canaries({"odd": ODD}).search_text("\n".join(sink.lines)) == []
     assert "ValueError: [touched secret]" in sink.lines[0]
     assert "ValueError: harmless" in sink.lines[1]
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["secret:shop/payment@1", "a task for ada: end secret:shop/Payment-2026.x/y9@12 of safe", "safe/secret:Kv9/aB3@3;"],
+)
+def test_the_place_of_a_secret_is_its_name(name: str) -> None:
+    """Two secrets of a Vault keep two names."""
+    assert Mask()(name) == name
+
+
+def test_what_only_looks_like_a_place_is_masked() -> None:
+    """Without a version it may be the secret itself."""
+    assert Mask()("secret:Shop9aB3/payXment7Qz") == "secret:[named secret]"

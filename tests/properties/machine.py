@@ -110,11 +110,11 @@ class Gates(RuleBasedStateMachine):
     def ask(self, turn: int) -> None:
         """Put the question, or put it again because the plan changed."""
         from crisis.engine.action import strictest_rule  # noqa: PLC0415 - loads Prefect
-        from crisis.engine.gate import _ask  # noqa: PLC0415
+        from crisis.engine.question import ask  # noqa: PLC0415
 
         plan = self.plans[turn]
         with self.run:
-            gate = _ask(self.run, plan, strictest_rule(self.run.protocol, plan))
+            gate = ask(self.run, plan, strictest_rule(self.run.protocol, plan))
         self.question = self._as_asked(plan, gate)
 
     def _as_asked(self, plan: Plan, gate: Gate) -> Question:
@@ -158,13 +158,13 @@ class Gates(RuleBasedStateMachine):
     def climb(self) -> None:
         """Let the ladder go on, as far as it is time."""
         from crisis.engine.action import strictest_rule  # noqa: PLC0415 - loads Prefect
-        from crisis.engine.gate import _climb  # noqa: PLC0415
+        from crisis.engine.question import climb  # noqa: PLC0415
 
         gate = self.ground.gate()
         if gate.decision is None and self.run.booth.is_ours(gate):
             rungs = ladder(self.run.protocol, gate.level, gate.needed, gate.asked_at, gate.excluded)
             with self.run:
-                _climb(self.run, gate, strictest_rule(self.run.protocol, gate.plan), rungs, self.clock.now)
+                climb(self.run, gate, strictest_rule(self.run.protocol, gate.plan), rungs, self.clock.now)
 
     @precondition(lambda self: self.question is not None and not self.question.settled)
     @rule()

@@ -11,6 +11,7 @@ from crisis.domain.incident import Measure, fold_incident
 __all__ = ["Scorecard", "fold_scorecard"]
 
 _REVERTS = ("revert_release", "roll_back_release")
+_OF_RELEASES = ("maintenance page on", "release reverted", "proved healthy", "maintenance page off")
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +54,9 @@ class Scorecard:
         left = ", ".join(f"{measure.action} on {measure.target}" for measure in self.open_measures)
         if self.deputy_asked is None:
             said = [(name, value) for name, value in said if "deputies" not in name]
+        of_releases = (self.maintenance_on, self.reverted, self.healthy, self.maintenance_off)
+        if of_releases == (None,) * len(of_releases):  # it was about something else, or did not come to that
+            said = [(name, value) for name, value in said if value != "-" or not name.endswith(_OF_RELEASES)]
         said += [("decided by", self.decided_by or "nobody")]
         said += [("tried again", str(self.retries)), ("restarts after a crash", str(self.restarts))]
         return [*said, ("still in force", left or "nothing"), ("outcome", self.outcome or "running")]

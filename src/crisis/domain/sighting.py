@@ -42,6 +42,7 @@ _PUBLIC_ENDINGS = re.compile(
 )
 _NO_VALUE = re.compile(r"(?:env|file|vault|block):|\$[{(]|\$[A-Z_]+$|\{\{|%\(|<|https?://|\*+$", re.IGNORECASE)
 _IN_ARN = re.compile(r"arn:aws[a-z-]{0,12}:[\w:/+.@-]{0,140}\Z")
+_PLACE = re.compile(r"secret:[\w-]+(?:/[\w.-]+){0,20}@\d{1,9}")
 _ARN_REST = re.compile(r"[\w:/+.@-]+")
 _COOKIES = re.compile(r"cookie[\"']?[ \t]{0,4}+:[ \t]{0,4}+[\"']?([^\r\n\"'=]{1,64}=[^\r\n\"']{6,4096})", re.IGNORECASE)
 
@@ -176,6 +177,8 @@ def _named(text: str) -> Iterator[Sighting]:
             continue
         if match["word"].lower() == "secret" and _ARN_REST.fullmatch(value) and _in_arn(text, match.start()):
             continue  # the name of a secret at AWS; whatever else came with it is looked at
+        if _PLACE.fullmatch(match[0].rstrip(",;)}]")):
+            continue  # where a secret stands in a Vault, as we name it
         password = match["word"].lower() in _PASSWORDS
         if not (len(value) >= 6 if password else is_random(value) and " " not in value):  # noqa: PLR2004
             continue
