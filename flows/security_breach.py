@@ -30,19 +30,19 @@ def security_breach(service: ServiceName, leaked: Leaked = (), scope: HowFar = "
     """
     names = public_names(leaked)
     first = read_evidence(snapshot_leaked(service, names))
-    contained = contain_leaked(first, names)
+    contained = contain_leaked(first, names, scope)
     contain_sessions()
     attempt(notify_stakeholders, service, "breach")
     found = read_evidence(snapshot_evidence(service)).since(first)
-    contained = contain_leaked(found, names, contained)
+    contained = contain_leaked(found, names, scope, contained)
 
     ended = carry_out("kill", lambda: plan_kill(found, names, scope), ask_decision_maker, go_on=True)
     prove_dead(service, found, names, scope)
 
     carry_out("hole", lambda: plan_hole(service), ask_decision_maker)
     left = hunt(service, known_keys(found, ended))
-    open_tasks_for_ghosts(left)
-    kill_again(found, ended, left)
+    open_tasks_for_ghosts(left, scope)
+    kill_again(found, names, scope, ended, left)
     prove_dead(service, found, names, scope)
 
     lift_containment(contained)

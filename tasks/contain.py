@@ -1,16 +1,19 @@
 """Contain: stop at once who holds what leaked, so that it can be given back. An attacker acts within minutes."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from functools import partial
 from typing import get_args
 
+from crisis.clients.aws import baseline
 from crisis.domain.change import Change
-from crisis.domain.credential import Credential, Inventory
+from crisis.domain.clock import utc_now, write_time
+from crisis.domain.credential import Credential, Inventory, Scope
 from crisis.domain.leak import fingerprint_key, public_name
 from crisis.domain.systems import Aws, Sessions, System, Vault
-from crisis.engine.action import attempt
+from crisis.engine.action import attempt, times_begun
 from crisis.engine.run import current_run
 from crisis.engine.together import together
+from tasks.checklist import open_task_for_key
 from tasks.contain_aws import contain_aws_principal, disable_aws_keys, restore_aws_principal, revoke_aws_sessions
 from tasks.contain_vault import disable_vault_entity, enable_vault_entity
 from tasks.invalidate_sessions import close_sessions, take_canary_session
@@ -26,21 +29,26 @@ def public_names(leaked: Iterable[str]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(public_name(one, key) for one in leaked))
 
 
-def contain_leaked(found: Inventory, leaked: Iterable[str], contained: Iterable[Contained] = ()) -> list[Contained]:
+def contain_leaked(
+    found: Inventory, leaked: Iterable[str], scope: Scope, contained: Iterable[Contained] = ()
+) -> list[Contained]:
     """
     Deny the holders of what leaked everything, switch their keys off, and cut off the roles that they may take.
 
-    Returns whom we stopped, after those whom we had `contained` before, and not whom somebody else had stopped. What
-    cannot be contained stands in the journal and holds nothing up: the gate that follows ends it for good.
+    A scope of one credential leaves the holder's other keys on, under the deny. Returns whom we stopped, after those
+    whom we had `contained` before, and not whom somebody else had stopped. What cannot be contained stands in the
+    journal and holds nothing up: the gate that follows ends it for good.
     """
     keys, before = matching(found, leaked), list(contained)
     held = [one for one in found.credentials if one.key in keys and one.alive]
     holders = [one for one in dict.fromkeys((one.system, one.holder) for one in held) if one not in before]
+    off = held if scope == "credential" else list(found.credentials)
+    stop = [partial(_contain_holder, system, holder, off) for system, holder in holders]
+    opened = write_time(current_run().state().opened_at or utc_now())
     roles = _roles_in_reach(found, held)
-    stop = [partial(_contain_holder, system, holder, found) for system, holder in holders]
-    cut = [partial(attempt, revoke_aws_sessions, system, names) for system, names in roles.items()]
-    changes = together(*stop, *cut) if stop or cut else []
-    stopped = [one for one, change in zip(holders, changes, strict=False) if change and change.state == "done"]
+    cut = [partial(_cut_off, system, names, opened) for system, names in roles.items()]
+    ours = together(*stop, *cut) if stop or cut else []
+    stopped = [one for one, mine in zip(holders, ours, strict=False) if mine]
     return [*before, *stopped]
 
 
@@ -52,16 +60,38 @@ def contain_sessions() -> None:
 
 
 def lift_containment(contained: Iterable[Contained]) -> None:
-    """Allow them again what they were allowed before: what they hold now is new, and the hole is closed."""
-    systems = current_run().protocol.systems
+    """
+    Allow them again what they were allowed before: what they hold now is new, and the hole is closed.
+
+    A user whom the baseline does not know stays denied. What cannot be given back becomes a task.
+    """
+    systems, now = current_run().protocol.systems, write_time(utc_now())
     for system, holder in contained:
+        given_back: Change | None = None
         if isinstance(systems[system], Aws):
+            if is_stranger(system, holder):
+                continue
             # Sessions that its old keys were lent live on at AWS: they are refused before the deny goes.
-            cut_off = attempt(revoke_aws_sessions, system, (holder,))
-            if cut_off is not None:
-                attempt(restore_aws_principal, system, holder)
-        if isinstance(systems[system], Vault):
-            attempt(enable_vault_entity, system, holder)
+            if attempt(revoke_aws_sessions, system, (holder,), now) is not None:
+                given_back = attempt(restore_aws_principal, system, holder)
+        elif isinstance(systems[system], Vault):
+            given_back = attempt(enable_vault_entity, system, holder)
+        if given_back is None:
+            because = "it was contained and could not be allowed again; the timeline says why"
+            attempt(open_task_for_key, system, holder, first_decision_maker(), because)
+
+
+def is_stranger(system: str, holder: str) -> bool:
+    """Whether the baseline of an account does not know a user; without a baseline nobody is a stranger."""
+    before = baseline.read(baseline.file_of(current_run().settings.home, system))
+    kind, _, name = holder.partition("/")
+    return before is not None and kind == "user" and name not in before.get("users", {})
+
+
+def first_decision_maker() -> str:
+    """Return who has to see to what nobody else can."""
+    run = current_run()
+    return next(iter(run.protocol.levels[run.state().level].decision_makers))
 
 
 def matching(found: Inventory, leaked: Iterable[str]) -> set[str]:
@@ -93,15 +123,27 @@ def _roles_in_reach(found: Inventory, held: Iterable[Credential]) -> dict[str, t
     return {name: tuple(sorted(one.holder for one in roles if one.system == name)) for name in systems}
 
 
-def _contain_holder(name: str, holder: str, found: Inventory) -> Change | None:
+def _contain_holder(name: str, holder: str, off: list[Credential]) -> bool:
+    """Stop a holder, and switch off which of these keys it has; say whether it was we who stopped it."""
     system = current_run().protocol.systems[name]
     if isinstance(system, Aws) and holder:
         denied = attempt(contain_aws_principal, name, holder)
-        keys = [one for one in found.credentials if (one.system, one.holder, one.kind) == (name, holder, "access key")]
+        keys = [one for one in off if (one.system, one.holder, one.kind) == (name, holder, "access key")]
         alive = tuple(sorted(user_key(one) for one in keys if one.alive and not one.ours))
         if alive:
             attempt(disable_aws_keys, name, alive)
-        return denied
+        return _is_our_doing(denied, contain_aws_principal, name, holder)
     if isinstance(system, Vault) and holder:
-        return attempt(disable_vault_entity, name, holder)
-    return None
+        return _is_our_doing(attempt(disable_vault_entity, name, holder), disable_vault_entity, name, holder)
+    return False
+
+
+def _cut_off(system: str, roles: tuple[str, ...], until: str) -> bool:
+    return attempt(revoke_aws_sessions, system, roles, until) is not None
+
+
+def _is_our_doing(change: Change | None, act: Callable[..., Change], *arguments: str) -> bool:
+    """Whether we stopped somebody, also in an earlier try that was cut short before it was on record."""
+    if change is not None and change.state == "done":
+        return True
+    return times_begun(act, *arguments) > 1

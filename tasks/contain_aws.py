@@ -9,7 +9,7 @@ from crisis.clients.aws.batch import each_key
 from crisis.clients.aws.knock import prove_accepted_by_id, prove_refused
 from crisis.clients.aws.principals import Principal
 from crisis.domain.change import Change
-from crisis.domain.clock import utc_now
+from crisis.domain.clock import parse_time, utc_now
 from crisis.domain.systems import Aws
 from crisis.engine.action import action
 from crisis.engine.run import current_run
@@ -138,22 +138,24 @@ def enable_aws_keys(system: str, keys: tuple[str, ...]) -> Change:
     needs=("iam:PutRolePolicy", "iam:GetRolePolicy", "iam:PutUserPolicy", "iam:GetUserPolicy"),
     undo="none",
 )
-def revoke_aws_sessions(system: str, principals: tuple[str, ...]) -> Change:
+def revoke_aws_sessions(system: str, principals: tuple[str, ...], until: str) -> Change:
     """
     Deny every session that roles or users (`role/NAME`) were given so far; those that are issued later work.
 
-    Again  finds the cut-offs of this incident and leaves them.
+    At least those issued `until` then (ISO time) are denied. Whom we ourselves speak for is left out.
+
+    Again  finds cut-offs that are as late and leaves them.
     Undo   none is needed: whoever may have a session gets a new one; instances fetch theirs within the hour.
     Fails  UnprovenError when a cut-off is not there afterwards.
     """
-    opened = current_run().state().opened_at or utc_now()
+    latest = parse_time(until)
     with open_account(system) as account, ThreadPoolExecutor(_THREADS) as pool:
-        everybody = {one: Principal.parse(one) for one in principals}
+        us = account.principals.ourselves()
+        everybody = {str(who): who for who in map(Principal.parse, principals) if who != us}
         before = dict(zip(everybody, pool.map(account.principals.cut_off, everybody.values()), strict=True))
-        due = {name: who for name, who in everybody.items() if (cut := before[name]) is None or cut < opened}
+        due = {name: who for name, who in everybody.items() if (cut := before[name]) is None or cut < latest}
         if not due:
-            since = min(cut for cut in before.values() if cut is not None)
-            return Change.none(system, because=f"sessions issued before {_say(since)} are denied already")
+            return Change.none(system, because=f"sessions issued until {_say(latest)} are denied already")
         for _ in range(2):  # a session that was issued while AWS heard of the first cut-off falls to the second
             cut_at = utc_now() + _AHEAD
             list(pool.map(lambda who: account.principals.revoke_sessions(who, cut_at), due.values()))  # noqa: B023

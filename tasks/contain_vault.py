@@ -37,6 +37,9 @@ def _switch(system: str, entity: str, *, disabled: bool) -> Change:
     state = "disabled" if disabled else "enabled"
     target = f"{system} entity {entity}"
     with vault.connect(vault_of(system)) as client:
+        if disabled and client.tokens.me().entity == entity:
+            then = "give crisis a token of its own, then contain it by hand"
+            raise UnprovenError(target, wanted="an entity of somebody else", saw="our own token's", then=then)
         if client.identities.disabled(entity) is disabled:
             return Change.none(target, because=f"{state} already")
         client.identities.set_disabled(entity, disabled=disabled)

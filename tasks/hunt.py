@@ -2,19 +2,23 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import timedelta
 
 from crisis.domain.change import Change
 from crisis.domain.clock import utc_now, write_time
-from crisis.domain.credential import Credential, Inventory
+from crisis.domain.credential import Credential, Inventory, Scope
 from crisis.domain.systems import Aws
 from crisis.engine.action import attempt
 from crisis.engine.look import observation
 from crisis.engine.run import current_run
 from tasks.checklist import open_task_for_ghost
+from tasks.contain import first_decision_maker
 from tasks.hunt_aws import find_aws_ghosts
 from tasks.inventory import take_inventory
 
-_SHOWN, _MOST_TASKS = 300, 50
+_SHOWN = 300
+_BEFORE = timedelta(days=1)
+"""How long before we heard of it an intruder may have begun."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,13 +41,12 @@ def hunt(service: str, known: tuple[str, ...]) -> Findings:  # noqa: ARG001 - it
     """Find live credentials that are not among the known ones, and what differs from the baseline of each account."""
     run, now, ours = current_run(), take_inventory(), frozenset(known)
     strangers = sorted(one.key for one in now.credentials if one.alive and not one.ours and not _is_known(one, ours))
-    since = write_time(run.state().opened_at or utc_now())
+    since = write_time((run.state().opened_at or utc_now()) - _BEFORE)
     ghosts = list[str]()
     for name, system in run.protocol.systems.items():
         if isinstance(system, Aws):
             found = attempt(find_aws_ghosts, name, since, known)
-            lines = (*found.trust, *found.differences, *found.traces) if found else ("it could not be searched",)
-            ghosts += [f"{name}: {line}" for line in lines]
+            ghosts += [f"{name}: {line}" for line in (found.lines if found else ("it could not be searched",))]
     return Findings(tuple(strangers), tuple(ghosts))
 
 
@@ -68,9 +71,13 @@ def _is_known(one: Credential, known: frozenset[str]) -> bool:
     return one.key in known or (one.kind == "secret" and f"/secret/{name}" in known)
 
 
-def open_tasks_for_ghosts(left: Findings) -> None:
-    """Put what an intruder may have left before a person: only somebody who knows the system can judge it."""
-    owner = next(iter(current_run().protocol.levels[current_run().state().level].decision_makers))
-    for ghost in left.ghosts[:_MOST_TASKS]:
+def open_tasks_for_ghosts(left: Findings, scope: Scope) -> None:
+    """
+    Put what an intruder may have left before a person: only somebody who knows the system can judge it.
+
+    Credentials that nobody knew are among it where the scope is too narrow to end them.
+    """
+    strangers = [] if scope == "everything" else [key.replace("/", ": ", 1) for key in left.strangers]
+    for ghost in (*strangers, *left.ghosts):
         system, _, what = ghost.partition(": ")
-        attempt(open_task_for_ghost, system, what, owner)
+        attempt(open_task_for_ghost, system, what, first_decision_maker())

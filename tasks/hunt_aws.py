@@ -27,6 +27,13 @@ class Ghosts:
     unseen: tuple[str, ...] = ()
 
     @property
+    def lines(self) -> tuple[str, ...]:
+        """What a person has to look into, one line each; what CloudTrail saw is one, for it may be long."""
+        seen = f"{len(self.traces)} traces in CloudTrail: {'; '.join(self.traces)[:_SHOWN]}"
+        gaps = (f"not looked at: {line}" for line in self.unseen)
+        return (*self.trust, *self.differences, *((seen,) if self.traces else ()), *gaps)
+
+    @property
     def says(self) -> str:
         """The finding in one line."""
         found = f"{len(self.differences)} differences from the baseline, {len(self.trust)} doubtful trusts, "

@@ -31,7 +31,9 @@ def find_holders(leaked: Iterable[str]) -> Inventory:
     names = (one.rpartition("/")[2] for one in leaked)
     keys = tuple(one for one in names if _ACCESS_KEY.fullmatch(one))
     systems = current_run().protocol.systems
-    parts = [attempt(find_aws_holders, name, keys) for name, one in systems.items() if keys and isinstance(one, Aws)]
+    accounts = [name for name, one in systems.items() if isinstance(one, Aws)]
+    # One by one: an account may refuse to speak of another's key, and says nothing then of its own.
+    parts = [attempt(find_aws_holders, name, (key,)) for name in accounts for key in keys]
     return Inventory.of([part for part in parts if part is not None], utc_now())
 
 

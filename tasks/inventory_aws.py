@@ -30,7 +30,7 @@ class Stragglers:
 def list_aws_credentials(system: str) -> Inventory:
     """List every credential of an AWS account, in every region, with its gaps."""
     with open_account(system) as account:
-        return inventory.take(account, system)
+        return _named(inventory.take(account, system), system)
 
 
 @observation
@@ -39,6 +39,11 @@ def find_aws_holders(system: str, keys: tuple[str, ...]) -> Inventory:
     with open_account(system) as account:
         parts = [inventory.of_holder(account, system, one) for one in keys]
     return Inventory.of(parts, utc_now())
+
+
+def _named(found: Inventory, system: str) -> Inventory:
+    """Say of each gap in which account it is."""
+    return found.model_copy(update={"unseen": tuple(f"{system}: {line}" for line in found.unseen)})
 
 
 @observation

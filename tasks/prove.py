@@ -12,8 +12,11 @@ from tasks.contain import matching, session_systems
 from tasks.invalidate_sessions import verify_sessions_ended
 from tasks.inventory import take_inventory
 
-_TELLING = frozenset({"access key", "login", "token", "leases", "secret-id", "database master", "signing key", *KINDS})
-"""Kinds whose listing shows that one is dead; the others were proved by the action that ended them."""
+_TELLING = frozenset({"access key", "token", "secret-id", "database master", "signing key", *KINDS})
+"""
+Kinds whose listing shows that one is dead. The others were proved by the action that ended them: their names live on,
+as that of a user with a new password does, and the prefix of what an application borrows anew.
+"""
 
 _SHOWN = 8
 
@@ -61,5 +64,5 @@ def verify_dead(service: str, keys: tuple[str, ...], gaps: tuple[str, ...]) -> D
 
 
 def _about(gap: str) -> str:
-    """Return what a gap is about, without what the vendor said this time."""
-    return gap.partition(": ")[0]
+    """Return what a gap is about, system and listing, without what the vendor said this time."""
+    return ": ".join(gap.split(": ")[:2])

@@ -42,7 +42,7 @@ def list_third_party_keys(system: str) -> Inventory:
         except RefusedError as error:
             unseen = [f"{system}: {error.saw}; {error.then}"]
         seen = {one.name for one in listed}
-        unlisted = [_tried(vendor, key) for key in model.keys if key.name not in seen]
+        unlisted = [_tried(vendor, key, lists=not unseen) for key in model.keys if key.name not in seen]
     known = {key.name: key for key in model.keys}
     keys = [_credential(system, model, one, known.get(one.name)) for one in (*listed, *unlisted)]
     return Inventory(taken_at=utc_now(), credentials=tuple(keys), unseen=tuple(unseen))
@@ -128,10 +128,10 @@ def _credential(system: str, model: ThirdParty, one: ListedKey, known: ThirdKey 
     )  # fmt: skip
 
 
-def _tried(vendor: KeyVendor, key: ThirdKey) -> ListedKey:
-    """Say of a key that its vendor does not list whether it is taken; one whose value is not known counts as alive."""
+def _tried(vendor: KeyVendor, key: ThirdKey, *, lists: bool) -> ListedKey:
+    """Say of a key that its vendor does not name whether it is taken; without its value, a list without it must do."""
     note = "in protocol.yaml alone"
-    alive = key.secret is None or vendor.accepts(read(key.secret))
+    alive = vendor.accepts(read(key.secret)) if key.secret is not None else not lists
     return ListedKey(key.name, alive=alive, note=note if alive else f"{note}; the vendor refuses it")
 
 

@@ -97,7 +97,7 @@ def test_sessions_die_by_their_time_of_issue(cloud: Cloud) -> None:
     stolen = session(cloud, role)
     before = may(cloud, *stolen)
 
-    done = act(contain_aws.revoke_aws_sessions, "cloud", (f"role/{name}",))
+    done = act(contain_aws.revoke_aws_sessions, "cloud", (f"role/{name}",), "2026-11-26T00:00:00Z")
 
     after = may(cloud, *stolen)
     time.sleep(6)  # the cut-off lies a little ahead

@@ -100,6 +100,7 @@ def test_what_is_new_since_the_baseline_is_found(cloud: Cloud, run: Run) -> None
     with aws.connect(cloud.system()) as account:
         account.principals.contain(Principal("user", victim.name))
     iam.delete_access_key(UserName=victim.name, AccessKeyId=victim.keys[0][0])
+    cloud.plan({"operation": "LookupEvents", "kind": "error", "times": 99})
     ours = (f"cloud/access key/{victim.keys[0][0]}",)
 
     ghosts = hunt_aws.find_aws_ghosts.__wrapped__("cloud", "2026-01-01T00:00:00Z", ours)  # type: ignore[attr-defined]

@@ -70,7 +70,7 @@ def contain(cloud: Cloud) -> None:
     for who in (f"user/{user.name}", f"role/{role}"):
         act(contain_aws.contain_aws_principal, "cloud", who)
         act(contain_aws.restore_aws_principal, "cloud", who)
-    act(contain_aws.revoke_aws_sessions, "cloud", (f"role/{role}",))
+    act(contain_aws.revoke_aws_sessions, "cloud", (f"role/{role}",), "2026-11-26T00:00:00Z")
     act(contain_aws.disable_aws_keys, "cloud", (f"{user.name}/{user.keys[0][0]}",))
     act(contain_aws.close_aws_console, "cloud", user.name)
 

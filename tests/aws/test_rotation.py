@@ -266,3 +266,16 @@ def test_no_error_tells_a_secret(cloud: Cloud) -> None:
 
     assert told == [(name, False, None) for name, _, _ in told]
     assert len(told) == 4
+
+
+def test_another_key_that_is_switched_off_is_not_deleted(cloud: Cloud) -> None:
+    """A holder was contained, so both keys are off; one alone is rotated: it makes the room itself."""
+    user = cloud.user(2)
+    for key, _ in user.keys:
+        cloud.boto("iam").update_access_key(UserName=user.name, AccessKeyId=key, Status="Inactive")
+
+    done = rotate(cloud, user)
+
+    other = user.keys[1][0]
+    assert cloud.keys_of(user.name) == {other: "Inactive", done.new: "Active"}
+    assert done.deleted == (user.keys[0][0],)

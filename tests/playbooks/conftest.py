@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import pytest
 from prefect import Flow
@@ -119,6 +120,20 @@ class Ground:
                 self.over.clear()
         if isinstance(error, BaseException) and not isinstance(error, CrisisError):
             raise error
+        return error if isinstance(error, CrisisError) else None
+
+    def retry(self, flow: Flow[..., Any]) -> CrisisError | None:
+        """Start the run that has ended once more, as Retry in Prefect does."""
+        from prefect.client.orchestration import get_client  # noqa: PLC0415 - loads Prefect
+        from prefect.flow_engine import run_flow  # noqa: PLC0415
+        from prefect.states import AwaitingRetry  # noqa: PLC0415
+
+        run = UUID(self.entries("started")[0].run)
+        with self.environment(), get_client(sync_client=True) as client:
+            client.set_flow_run_state(run, AwaitingRetry(), force=True)
+            known = client.read_flow_run(run)
+            state: Any = run_flow(flow, flow_run=known, parameters=known.parameters, return_type="state")
+        error = state.result(raise_on_failure=False)
         return error if isinstance(error, CrisisError) else None
 
     def play_body(self, body: Callable[[str], None], **parameters: Any) -> CrisisError | None:

@@ -12,7 +12,11 @@ from typing import Any
 import pytest
 from sqlalchemy import NullPool, create_engine
 
+from crisis.clients import aws
+from crisis.clients.aws import baseline
 from crisis.clients.aws.principals import CONTAINED, CUT_OFF
+from crisis.domain.entry import Entry
+from crisis.engine.closing import Claim, close_task
 from crisis.errors import CrisisError, ProtocolError, UnprovenError
 from tests.aws.account import Cloud, User
 from tests.aws.conftest import served as _served
@@ -95,6 +99,8 @@ def company(calm: Ground, served: Cloud, tmp_path: Path, monkeypatch: pytest.Mon
         monkeypatch.setenv("A_VAULT_TOKEN", safe.root)
         calm.change(lambda protocol: _describe(protocol, served, safe, url))
         made = served.user(), served.user()
+        with aws.connect(served.system()) as account:
+            baseline.write(account, baseline.file_of(calm.home, "cloud"))
         token = safe.token(policies=["default"])
         yield Company(calm, served, safe, shop, *made, token, shop.keeping.begin("a user"))
     served.clear()
@@ -146,7 +152,7 @@ def test_containment_waits_for_nobody(company: Company) -> None:
         seen.set()
 
     company.ground.meanwhile(lambda: company.ground.entries("asked"), look)
-    company.run()
+    assert company.run() is None
 
     assert seen.is_set()
     assert works == [False, True]
@@ -172,7 +178,7 @@ def test_what_was_rotated_while_the_hole_was_open_is_rotated_again(company: Comp
 
 def test_a_scope_of_one_principal_leaves_the_others(company: Company) -> None:
     """Only what the leaked key's holder has is ended; sessions are, always."""
-    company.run(scope="principal")
+    assert company.run(scope="principal") is None
 
     assert not company.cloud.works(company.victim.keys[0])
     assert company.cloud.works(company.other.keys[0])
@@ -182,7 +188,7 @@ def test_a_scope_of_one_principal_leaves_the_others(company: Company) -> None:
 
 def test_no_secret_stands_in_what_is_kept(company: Company) -> None:
     """Neither the old keys nor the new ones, the token or the session are in the journal, the evidence or the log."""
-    company.run()
+    assert company.run() is None
     held = [company.cloud.held(name) for user in (company.victim, company.other) for name in user.secrets]
     secrets = [secret for _, secret in (*company.victim.keys, *company.other.keys)]
     secrets += [one[1] for one in held if one]
@@ -235,3 +241,40 @@ def test_a_secret_typed_as_a_name_goes_no_further(
 
     assert "hmac:" in kept
     assert secret not in kept
+
+
+def test_tried_again_it_goes_on_and_replaces_nothing_once_more(
+    company: Company, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It ended because a task was open; once that is closed, Retry ends green, by looking, and with the same keys."""
+    monkeypatch.setattr("tasks.checklist._PATIENCE_SECONDS", 0.5)
+    unknown, ground = "AKIAQWERTYUIOPASDF23", company.ground
+    first = company.run(leaked=(company.victim.keys[0][0], unknown))
+    held = [company.cloud.held(name) for user in (company.victim, company.other) for name in user.secrets]
+    asked = len(ground.entries("asked"))
+    with ground.environment():
+        from flows.security_breach import security_breach  # noqa: PLC0415 - loads Prefect
+    claim = Claim("dan", "the owner of that account ended it", ground.world.one_time_code("dan"))
+    closed = close_task(ground.booth(), ground.incident, f"unlisted/{unknown}", claim)
+
+    second = ground.retry(security_breach)
+
+    assert isinstance(first, UnprovenError)
+    assert isinstance(closed, Entry)
+    assert second is None
+    assert [company.cloud.held(name) for user in (company.victim, company.other) for name in user.secrets] == held
+    assert len(ground.entries("asked")) == asked
+    left = company.cloud.boto("iam").list_user_policies(UserName=company.victim.name)["PolicyNames"]
+    assert CONTAINED not in left
+
+
+def test_what_crisis_itself_works_with_and_leaked_becomes_a_task(
+    company: Company, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """We cannot cut off the hand that holds the tool: a person does, and the run is not green before."""
+    monkeypatch.setattr("tasks.checklist._PATIENCE_SECONDS", 0.5)
+    error = company.run(leaked=(company.cloud.admin[0],))
+
+    assert isinstance(error, UnprovenError)
+    assert company.cloud.admin[0] in str(error)
+    assert company.cloud.works(company.cloud.admin)

@@ -45,6 +45,7 @@ __all__ = [
     "retried",
     "step",
     "strictest_rule",
+    "times_begun",
     "who_is_excluded",
 ]
 
@@ -112,6 +113,17 @@ def action(
         return called
 
     return make
+
+
+def times_begun(act: Callable[..., Change], *arguments: Any) -> int:
+    """
+    Return how often this incident has begun this very call of an action, whatever came of it.
+
+    More than once: a look that found its effect there may have found our own, of a try that was cut short.
+    """
+    digest = hashlib.sha256(canonical(_bind(act, arguments, {})).encode()).hexdigest()[:16]
+    mark = f":{act.__name__}:{digest}:"
+    return sum(entry.kind == "intended" and mark in str(entry.body["call"]) for entry in current_run().entries())
 
 
 def step(act: Callable[..., Change], *, now: str, wanted: str, **arguments: Any) -> Step:

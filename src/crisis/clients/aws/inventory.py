@@ -20,7 +20,11 @@ __all__ = ["of_holder", "take"]
 T = TypeVar("T")
 
 _THREADS = 16
-_READ = {"secret": "secretsmanager:GetSecretValue", "parameter": "ssm:GetParameter", "role sessions": "sts:AssumeRole"}
+_READ = {
+    "secret": ("secretsmanager:GetSecretValue",),
+    "parameter": ("ssm:GetParameter", "ssm:GetParameters", "ssm:GetParametersByPath"),
+    "role sessions": ("sts:AssumeRole",),
+}
 
 
 def take(account: Account, system: str) -> Inventory:
@@ -84,7 +88,7 @@ class _Taking:
             yield self._of_key(key, report)
         if self._has_password(user, report):
             used = report.password_used if report is not None else None
-            yield self._one("login", user, user, "revoke", last_used=used)
+            yield self._one("login", user, f"user/{user}", "revoke", last_used=used)
         if report is None or report.certificates:
             yield from self._uploaded(user, "signing certificate", "list_signing_certificates", "Certificates")
         yield from self._uploaded(user, "SSH key", "list_ssh_public_keys", "SSHPublicKeys")
@@ -162,7 +166,7 @@ class _Taking:
         statements = statements_of(entity, details.groups, details.policies)
         reach = [
             other.key for other in all_
-            if other is not one and other.kind in _READ and allows(statements, _READ[other.kind], _arn(other))
+            if other is not one and any(allows(statements, read, _arn(other)) for read in _READ.get(other.kind, ()))
         ]  # fmt: skip
         return one.model_copy(update={"reach": tuple(reach)})
 

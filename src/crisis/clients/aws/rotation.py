@@ -171,13 +171,14 @@ class Rotation:
         return self.account.store.put(place.name, key, tuple(dict.fromkeys([*replaces, self.old])))
 
     def _make_room(self) -> None:
-        """Delete one dead key where the user has two: a stranger's first, the old one last, a living one never."""
+        """Delete one dead key where the user has two: a stranger's, or the old one itself; no other, dead or alive."""
         keys = self.account.keys.of(self.user)
         self._bury_strangers(keys)
         if len(keys) < LIMIT:
             return
-        ranked = sorted(keys, key=lambda one: (one.id == self.old, not self._is_strange(one)))
-        dead = [one for one in ranked if one.id in self._strangers or not one.active]
+        # Another key of the plan, or one that was switched off to contain its holder, is not ours to delete here.
+        strangers = [one for one in keys if one.id in self._strangers or (not one.active and self._is_strange(one))]
+        dead = [*strangers, *(one for one in keys if one.id == self.old)]
         if not dead:
             saw = " and ".join(one.id for one in keys)
             then = "find out which of them nobody uses, deactivate it, and run this again"

@@ -79,9 +79,9 @@ class _Survey:
                 if info is not None:
                     ours = info.accessor == me.accessor
                     note = "our own: it goes last" if ours else _described(info)
-                    holder = info.entity or info.name
+                    # Without an entity nothing tells that two tokens are the same one's.
                     yield self._one(
-                        "token", info.accessor, "revoke", holder=holder, created=info.created, ours=ours, note=note
+                        "token", info.accessor, "revoke", holder=info.entity, created=info.created, ours=ours, note=note
                     )  # fmt: skip
 
     def _leases(self) -> Iterator[Credential]:

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
+from moto.cloudtrail.responses import CloudTrailResponse
 from moto.core.responses import ActionResult
 from moto.iam import access_control
 from moto.iam.models import AccessKey, AccessKeyLastUsed, User, iam_backends
@@ -72,6 +73,7 @@ def enforce(lag: Lag) -> None:
     _signatures()
     _disabled_kms_keys()
     _service_specific()
+    _trail()
 
 
 def _keys(lag: Lag) -> None:
@@ -160,6 +162,14 @@ def _service_specific() -> None:
         return ActionResult({"ServiceSpecificCredentials": [], "IsTruncated": False})
 
     replace(IamResponse, list_service_specific_credentials=listed)
+
+
+def _trail() -> None:
+    def looked_up(_self: CloudTrailResponse) -> str:
+        """Answer as CloudTrail does in the first minutes: what happened just now is not there yet."""
+        return json.dumps({"Events": []})
+
+    replace(CloudTrailResponse, lookup_events=looked_up)
 
 
 def _disabled_kms_keys() -> None:
