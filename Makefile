@@ -14,7 +14,7 @@ setup: ## bring .venv up to date with requirements.lock
 drill: setup ## break the sandbox shop and watch the playbook; WHO=me to decide yourself, ASLEEP=ada for the ladder
 	@exec .venv/bin/crisis drill $(SCENARIO) $(if $(WHO),--who $(WHO)) $(if $(ASLEEP),--asleep $(ASLEEP)) $(if $(HOLD),--hold $(HOLD))
 
-test: setup ## lint, layers, types and all tests with coverage; TESTS=tests/journal for some
+test: setup ## lint, layers, types and all tests; TESTS=tests/journal for some
 	@scripts/servers
 	@exec scripts/test
 
@@ -34,7 +34,8 @@ bench: setup ## measure: every program in benchmarks/
 kill-test: setup ## kill the whole stack at each journal entry in turn and compare the worlds; AT="3 19" for some
 	@exec .venv/bin/python -m tests.stack.killing $(SCENARIO) $(AT)
 
-coverage: ## what no test ran in the last `make test`
+coverage: setup ## run the tests counting lines, and name what no test ran; TESTS=tests/journal for some
+	@COVERAGE=1 scripts/test
 	@.venv/bin/coverage report --show-missing --skip-covered
 
 lock: setup ## work out requirements.lock anew; UPGRADE=1 for newer versions
