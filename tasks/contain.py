@@ -4,7 +4,6 @@ from collections.abc import Callable, Iterable
 from functools import partial
 from typing import get_args
 
-from crisis.clients.aws import baseline
 from crisis.domain.change import Change
 from crisis.domain.clock import utc_now, write_time
 from crisis.domain.credential import Credential, Inventory, Scope
@@ -16,6 +15,7 @@ from crisis.engine.together import together
 from tasks.checklist import open_task_for_key
 from tasks.contain_aws import contain_aws_principal, disable_aws_keys, restore_aws_principal, revoke_aws_sessions
 from tasks.contain_vault import disable_vault_entity, enable_vault_entity
+from tasks.hunt_aws import look_at_baseline
 from tasks.invalidate_sessions import close_sessions, take_canary_session
 
 Contained = tuple[str, str]
@@ -83,9 +83,8 @@ def lift_containment(contained: Iterable[Contained]) -> None:
 
 def is_stranger(system: str, holder: str) -> bool:
     """Whether the baseline of an account does not know a user; without a baseline nobody is a stranger."""
-    before = baseline.read(baseline.file_of(current_run().settings.home, system))
-    kind, _, name = holder.partition("/")
-    return before is not None and kind == "user" and name not in before.get("users", {})
+    before = attempt(look_at_baseline, system)
+    return before is not None and not before.knows(holder)
 
 
 def first_decision_maker() -> str:

@@ -15,6 +15,7 @@ from tasks.checklist import open_task_for_ghost
 from tasks.contain import first_decision_maker
 from tasks.hunt_aws import find_aws_ghosts
 from tasks.inventory import take_inventory
+from tasks.inventory_aws import find_stragglers
 
 _SHOWN = 300
 _BEFORE = timedelta(days=1)
@@ -51,14 +52,27 @@ def hunt(service: str, known: tuple[str, ...]) -> Findings:  # noqa: ARG001 - it
 
 
 def known_keys(found: Inventory, ended: Iterable[Change]) -> tuple[str, ...]:
-    """Return the keys of what was there before the breach, and of the successors that we made of it."""
-    before = {one.key for one in found.credentials}
+    """
+    Return the keys of what lived before the breach, and of the successors that we made of it.
+
+    What was switched off then is none of it: whoever has switched it on again since is no friend.
+    """
+    before = {one.key for one in found.credentials if one.alive}
     return tuple(sorted(before | successors(ended) | {f"/secret/{name}" for name in _stores(ended)}))
 
 
 def successors(ended: Iterable[Change]) -> set[str]:
     """Return the keys of the credentials that took the place of those which were ended."""
     return {str(key) for change in ended for key in change.facts.get("successors", ())}
+
+
+def look_for_stragglers(ended: Iterable[Change]) -> None:
+    """Look who has gone on presenting a key that was replaced: the timeline names consumers without the new one."""
+    turns = [entry.time for entry in current_run().entries() if entry.body.get("action") == "rotate_aws_keys"]
+    for change in ended:
+        keys = tuple(sorted(change.facts.get("rotated", ())))
+        if keys and any("/access key/" in str(key) for key in change.facts.get("successors", ())):
+            attempt(find_stragglers, change.target, keys, write_time(turns[-1]))
 
 
 def _stores(ended: Iterable[Change]) -> set[str]:

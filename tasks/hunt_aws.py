@@ -11,7 +11,7 @@ from crisis.clients.aws.trail import Trail
 from crisis.domain.clock import parse_time, utc_now
 from crisis.engine.look import observation
 from crisis.engine.run import current_run
-from crisis.errors import RefusedError, TransientError
+from crisis.errors import ProtocolError, RefusedError, TransientError
 from tasks.contain_aws import open_account
 
 _SHOWN = 400
@@ -43,6 +43,33 @@ class Ghosts:
         return f"{found}{': ' + first if first else ''}{gaps}"
 
 
+@dataclass(frozen=True, slots=True)
+class Before:
+    """The users that the baseline of an account knows; None where it is of no use."""
+
+    users: frozenset[str] | None
+    says: str
+
+    def knows(self, holder: str) -> bool:
+        """Whether a holder (`user/NAME`) was there before; without a baseline everybody counts as known."""
+        kind, _, name = holder.partition("/")
+        return self.users is None or kind != "user" or name in self.users
+
+
+@observation
+def look_at_baseline(system: str) -> Before:
+    """Say which users the baseline of an account knows. One that is damaged, or of another account, knows nobody."""
+    with open_account(system) as account:
+        try:
+            before = _baseline(system, account)
+        except ProtocolError as error:
+            return Before(None, str(error))
+    if before is None:
+        return Before(None, "no baseline: take one by `crisis baseline` while all is well")
+    users = frozenset(before.get("users", {}))
+    return Before(users, f"{len(users)} users were there before")
+
+
 @observation
 def find_aws_ghosts(system: str, since: str, known: tuple[str, ...]) -> Ghosts:
     """
@@ -50,18 +77,25 @@ def find_aws_ghosts(system: str, since: str, known: tuple[str, ...]) -> Ghosts:
 
     What we did ourselves is none of it: keys and passwords among the `known` credentials, denies of ours.
     """
-    before = baseline.read(baseline.file_of(current_run().settings.home, system))
-    unseen: list[str] = []
+    unseen, broken = list[str](), list[str]()
     with open_account(system) as account:
+        try:
+            before = _baseline(system, account)
+        except ProtocolError as error:  # what else there is to see is looked at all the same
+            before, broken = None, [str(error)]
         now = json.loads(json.dumps(baseline.take(account), default=str))
         accounts = frozenset(account.session.system.known_accounts)
         trust = baseline.doubtful_trust(now, account.number(), accounts)
         traces = _traces(account, parse_time(since), unseen)
-    if before is None:
+    if before is None and not broken:
         unseen.append("no baseline: take one by `crisis baseline` while all is well")
     differ = baseline.differences(before, now) if before is not None else []
     found = [one.says for one in differ if not _is_ours(system, one, frozenset(known))]
-    return Ghosts(tuple(found), tuple(trust), tuple(traces), tuple(unseen))
+    return Ghosts((*broken, *found), tuple(trust), tuple(traces), tuple(unseen))
+
+
+def _baseline(system: str, account: Account) -> baseline.State | None:
+    return baseline.read(baseline.file_of(current_run().settings.home, system), account.number())
 
 
 def _is_ours(system: str, one: baseline.Difference, known: frozenset[str]) -> bool:

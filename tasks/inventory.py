@@ -18,6 +18,9 @@ from tasks.revoke_third import list_third_party_keys
 _ACCESS_KEY = re.compile(r"AKIA[A-Z0-9]{16}")
 """As AWS spells the id of a user's key; that of a session, ASIA…, has no holder that can be asked for."""
 
+_UNLISTED = ": could not be listed; the timeline says why"
+_MEND = "the system could not be listed, the timeline says why: mend that and start another run, or end it there"
+
 
 def take_inventory() -> Inventory:
     """List the credentials of every system; one that cannot be listed becomes a line of what is unseen."""
@@ -37,6 +40,13 @@ def find_holders(leaked: Iterable[str]) -> Inventory:
     return Inventory.of([part for part in parts if part is not None], utc_now())
 
 
+def not_listed(found: Inventory) -> list[Credential]:
+    """Return one for all that a system holds which could not be listed: a sealed Vault must not be forgotten."""
+    gaps = [line.removesuffix(_UNLISTED) for line in found.unseen if line.endswith(_UNLISTED)]
+    about = {"kind": "credential", "name": "all that it holds", "fate": "by hand", "note": _MEND}
+    return [Credential.model_validate({"system": name, **about}) for name in gaps]
+
+
 def in_order(systems: dict[str, System]) -> tuple[str, ...]:
     """Return the names of systems in the order in which their credentials end: source control first."""
     return order_of_ending({name: system.kind for name, system in systems.items()})
@@ -50,7 +60,7 @@ def _listed(name: str, system: System) -> Inventory:
     if look is None:
         return Inventory(taken_at=utc_now())  # sessions that nothing signs: they end all at once, and are not listed
     found = attempt(look, name)
-    return found or Inventory(taken_at=utc_now(), unseen=(f"{name}: could not be listed; the timeline says why",))
+    return found or Inventory(taken_at=utc_now(), unseen=(f"{name}{_UNLISTED}",))
 
 
 def _look_of(system: System) -> Callable[[str], Inventory] | None:

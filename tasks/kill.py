@@ -12,13 +12,14 @@ from crisis.engine.run import current_run
 from crisis.errors import ProtocolError
 from tasks.contain import matching
 from tasks.hunt import Findings, successors
-from tasks.inventory import take_inventory
+from tasks.inventory import not_listed, take_inventory
 from tasks.kill_steps import Work, steps_of
 from tasks.notify import ask_decision_maker
 
 _EACH = timedelta(seconds=2)
 _SHOWN = 8
 _UNKNOWN = "it is in no list: find out whose it is and end it there"
+_SESSION = "a session at AWS: CloudTrail says by this id whose; revoke the sessions of that role or user"
 _OURS = {"fate": "by hand", "note": "crisis itself works with it: replace it by hand, last"}
 _ON_NO = "what leaked stays contained, all else stays valid, and people are called to take over"
 
@@ -31,14 +32,22 @@ def plan_kill(found: Inventory, leaked: Iterable[str], scope: Scope) -> Plan:
     ProtocolError where the scope starts from what leaked, and nothing is said to have leaked.
     """
     names = tuple(leaked)
+    if not current_run().protocol.systems:
+        then = "describe in protocol.yaml where credentials and sessions are"
+        raise ProtocolError("systems", wanted="systems to end credentials in", saw="none", then=then)
     if scope != "everything" and not names:
         then = "say what leaked, or start it with the scope everything"
         raise ProtocolError(f"scope {scope}", wanted="a leaked credential to start from", saw="none", then=then)
     keys = matching(found, names)
-    unknown = [name for name in names if not matching(found, [name])]
-    lost = [Credential(system="unlisted", kind="leaked", name=name, fate="by hand", note=_UNKNOWN) for name in unknown]
+    lost = [_unlisted(name) for name in names if not matching(found, [name])]
+    lost += not_listed(found) if scope in ("reach", "everything") else []
     ours = [one.model_copy(update=_OURS) for one in found.credentials if one.ours and one.key in keys]
     return _plan("kill", "End what the intruder may hold", (*found.within(scope, keys), *lost, *ours), found)
+
+
+def _unlisted(name: str) -> Credential:
+    note = _SESSION if name.startswith("ASIA") else _UNKNOWN
+    return Credential(system="unlisted", kind="leaked", name=name, fate="by hand", note=note)
 
 
 def kill_again(
@@ -52,9 +61,17 @@ def kill_again(
     """
     made = successors(ended) | (set(left.strangers) if scope == "everything" else set())
     sessions = [one for one in found.within(scope, matching(found, leaked)) if one.kind == "role sessions"]
-    if (not made and not sessions) or _is_proved_again():
+    # Asked already, it may have been killed once all that was new had died, with sessions still to end.
+    if not (made or sessions or _is_asked_again()) or _is_proved_again():
         return []
     return carry_out("kill-again", lambda: _plan_again(found, made, sessions), ask_decision_maker, go_on=True)
+
+
+def _is_asked_again() -> bool:
+    run = current_run()
+    return any(
+        (entry.run, entry.kind, entry.body.get("gate")) == (run.id, "asked", "kill-again") for entry in run.entries()
+    )
 
 
 def _is_proved_again() -> bool:

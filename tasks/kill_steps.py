@@ -10,11 +10,12 @@ from crisis.domain.plan import Step
 from crisis.domain.systems import Aws, System, Vault
 from crisis.domain.systems.third import KINDS, GitHubKeys
 from crisis.domain.systems.vault import Place
-from crisis.engine.action import step
+from crisis.engine.action import attempt, step
 from crisis.engine.run import current_run
 from tasks.checklist import open_task, open_task_for_key
-from tasks.contain import first_decision_maker, is_stranger, session_systems, user_key
+from tasks.contain import first_decision_maker, session_systems, user_key
 from tasks.contain_aws import close_aws_console, contain_aws_principal, disable_aws_keys, revoke_aws_sessions
+from tasks.hunt_aws import look_at_baseline
 from tasks.invalidate_sessions import end_sessions
 from tasks.inventory import in_order
 from tasks.isolate_aws import sign_out_aws_pool
@@ -106,7 +107,8 @@ def _by_hand(one: Credential) -> Step:
 def _access_keys(one: Credential, work: Work) -> _Steps:
     """Replace keys; those of users whom the baseline does not know are switched off, and nobody gets a new one."""
     every = [each for each in work.covered if each.kind == "access key" and each.fate != "by hand"]
-    strange = {holder for holder in {each.holder for each in every} if is_stranger(one.system, holder)}
+    before = attempt(look_at_baseline, one.system)  # without a baseline nobody is a stranger
+    strange = {each.holder for each in every if before and not before.knows(each.holder)}
     known = tuple(sorted(each.name for each in work.known.credentials if _is_key_of(each, one.system)))
     lost = tuple(sorted(user_key(each) for each in every if each.holder in strange))
     names = tuple(sorted(user_key(each) for each in every if each.holder not in strange))

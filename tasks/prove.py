@@ -34,15 +34,19 @@ class Dead:
         return f"{self.dead} of {self.of} looked up once more: dead"
 
 
-def prove_dead(service: str, found: Inventory, leaked: Iterable[str], scope: Scope) -> None:
+def prove_dead(
+    service: str, found: Inventory, leaked: Iterable[str], scope: Scope, strangers: Iterable[str] = ()
+) -> None:
     """
-    Prove what a breach covers dead, and sessions ended. UnprovenError names what lives.
+    Prove what a breach covers dead, strangers (by key) too, and sessions ended. UnprovenError names what lives.
 
     What could not be listed at the beginning either stood in the plan, and people decided with it; a new gap is none.
     """
     covered = [one for one in found.within(scope, matching(found, leaked)) if one.fate != "by hand"]
     known_gaps = tuple(sorted({_about(line) for line in found.unseen}))
-    verify_dead(service, tuple(sorted(one.key for one in covered if one.kind in _TELLING)), known_gaps)
+    keys = {one.key for one in covered if one.kind in _TELLING}
+    keys |= {key for key in strangers if scope == "everything" and key.split("/")[1] in _TELLING}
+    verify_dead(service, tuple(sorted(keys)), known_gaps)
     for name in session_systems(current_run().protocol.systems):
         verify_sessions_ended(name)
 
@@ -51,7 +55,7 @@ def prove_dead(service: str, found: Inventory, leaked: Iterable[str], scope: Sco
 def verify_dead(service: str, keys: tuple[str, ...], gaps: tuple[str, ...]) -> Dead:
     """Look that none of these credentials (by key) is alive any more, and that the listing has no gap but the known."""
     now = take_inventory()
-    alive = {one.key for one in now.credentials if one.alive}
+    alive = {one.key for one in now.credentials if one.alive and one.fate != "by hand"}
     left = [key for key in keys if key in alive]
     missing = [line for line in now.unseen if _about(line) not in gaps]
     if left or missing:

@@ -77,6 +77,27 @@ def test_a_text_without_a_credential_is_one_line(
         leaking.read_leaked(settings, ["-"], shown)
 
 
+@pytest.mark.parametrize("before", [b"", b"\x7fELF\x00\xff\xfe\x9c "])
+@pytest.mark.parametrize("coding", ["utf-8", "utf-16"])
+def test_a_key_is_found_in_whatever_is_pasted(
+    settings: Settings, shown: Console, monkeypatch: pytest.MonkeyPatch, before: bytes, coding: str
+) -> None:
+    """Amid bytes that are no text, and as Windows writes a file."""
+    pasted = io.BytesIO(before + "\nAKIAQWERTYUIOPASDF23\n".encode(coding))
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(pasted))
+
+    assert leaking.read_leaked(settings, ["-"], shown).parameters["leaked"] == ["AKIAQWERTYUIOPASDF23"]
+
+
+def test_more_than_anybody_reads_is_refused(
+    settings: Settings, shown: Console, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Somebody piped a whole disk: it is not read to its end."""
+    paste(monkeypatch, "x" * 10_000_001)
+    with pytest.raises(ProtocolError, match="wanted 10 MB at most, saw more; paste the part that leaked"):
+        leaking.read_leaked(settings, ["-"], shown)
+
+
 def test_without_leaked_nothing_is_added(settings: Settings, shown: Console) -> None:
     """Other playbooks know no such parameter."""
     assert leaking.read_leaked(settings, [], shown).parameters == {}

@@ -45,6 +45,16 @@ def test_a_task_is_closed_once_by_a_code(crisis: Crisis, tasked: Journal) -> Non
     assert code not in repr(entry)
 
 
+def test_a_name_may_hold_anything(crisis: Crisis, journal: Journal) -> None:
+    """What a hunt found is named by what was found: with spaces, slashes and signs."""
+    name = "cloud//home/a b/../cloud.json: wanted a baseline, saw 'one'; take --another"
+    task = {"name": name, "what": "find out", "owner": "ada", "how": "ask", "wanted": "it is gone"}
+    body: dict[str, Any] = {"action": "open_task_for_ghost", "target": "x", "note": "a task", "facts": {"task": task}}
+    journal.append(INCIDENT, "done", "responder", body)
+
+    assert close(crisis, pyotp.TOTP(SECRET).now(), task=name).out == "closed\n"
+
+
 def test_a_wrong_code_closes_nothing(crisis: Crisis, tasked: Journal) -> None:
     """It is one line, counts as a wrong answer of ada's, and the task stays open."""
     said = close(crisis, "000000" if pyotp.TOTP(SECRET).now() != "000000" else "111111")

@@ -69,4 +69,4 @@ def _pasted() -> str:
     text = sys.stdin.buffer.read(_LARGEST + 1)
     if len(text) > _LARGEST:
         raise ProtocolError("--leaked -", wanted="10 MB at most", saw="more", then="paste the part that leaked")
-    return text.decode("utf-8", "replace")
+    return text.replace(b"\0", b"").decode("utf-8", "replace")  # PowerShell writes two bytes for a letter

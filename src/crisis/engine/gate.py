@@ -46,6 +46,8 @@ def carry_out(gate: str, plan_for: Callable[[], Plan], tell: Tell, *, go_on: boo
             if decision is None:
                 # What was asked or decided stands through a restart, also when the plan would be worded anew.
                 plan = _standing(run, gate) or _with_history(run, gate, plan_for())
+                if not any(choice.steps for choice in plan.choices):
+                    return []  # nothing to do, so there is nothing to ask
                 decision = _decided(plan, tell)
             if decision.outcome == "change asked":
                 continue

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from crisis.clients.sessions.kept import Shelf
+from crisis.clients.sessions.kept import Kept, Shelf
 from crisis.domain.change import Change
 from crisis.domain.systems import RedisSessions, SessionSecret, System
 from crisis.engine.mirror import NoMirror
@@ -21,6 +21,7 @@ from crisis.journal.store import Journal
 from crisis.protocol_file import load_protocol
 from crisis.settings import Settings
 from tasks import invalidate_sessions as invalidate
+from tests.aws.account import Death
 from tests.clients.sessions.conftest import Open
 from tests.clients.sessions.servers import RedisServer
 from tests.clients.sessions.shop import InCookie, InRedis, Shop, canary_of
@@ -28,10 +29,10 @@ from tests.clients.sessions.shop import InCookie, InRedis, Shop, canary_of
 INCIDENT = "INC-20261126-abcdef"
 
 
-def do(act: Callable[..., Any], system: str = "shop") -> Any:
+def do(act: Callable[..., Any], system: str = "shop", **more: Any) -> Any:
     """Do what an action or look does, without the engine around it."""
     inner: Callable[..., Any] = act.__wrapped__  # type: ignore[attr-defined]
-    return inner(system)
+    return inner(system, **more)
 
 
 @pytest.fixture
@@ -110,6 +111,33 @@ def test_the_canary_outlives_a_kill_and_shows_itself_nowhere(stage: Stage, run: 
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
     assert stat.S_IMODE(file.parent.stat().st_mode) == 0o700
     assert stage[2].client().exists(f"sess:{cookie}") == 1
+
+
+@pytest.mark.parametrize("kept", [False, True])
+def test_a_kill_as_the_second_turn_begins_leaves_the_first_one_proved(
+    stage: Stage, kept: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Killed before or after the new canary is kept: the replay does not take it for one that survived, and goes on."""
+    do(invalidate.take_canary_session)
+    do(invalidate.end_sessions)
+    keep = Shelf.keep
+
+    def keep_and_die(shelf: Shelf, system: str, what: Kept) -> None:
+        if kept:
+            keep(shelf, system, what)
+        raise Death
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Shelf, "keep", keep_and_die)
+        with pytest.raises(Death):
+            do(invalidate.end_sessions, turn=2)
+    between = do(invalidate.verify_sessions_ended)
+    stage[2].client().set("sess:new", json.dumps({"iat": int(time.time())}))
+    change: Change = do(invalidate.end_sessions, turn=2)
+
+    assert ("under way" in between.says) == kept
+    assert (change.state, stage[2].client().exists("sess:new")) == ("done", 0)
+    assert "is refused" in do(invalidate.verify_sessions_ended).says
 
 
 def test_a_kill_after_the_effect_is_proved_by_the_canary_from_before(stage: Stage, run: Run) -> None:

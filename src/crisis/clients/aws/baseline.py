@@ -46,21 +46,27 @@ def write(account: Account, file: Path) -> int:
     state = take(account)
     file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     draft = file.with_suffix(".draft")
-    text = json.dumps({"taken_at": write_time(utc_now()), "state": state}, indent=1, sort_keys=True, default=str)
+    kept = {"taken_at": write_time(utc_now()), "account": account.number(), "state": state}
+    text = json.dumps(kept, indent=1, sort_keys=True, default=str)
     draft.write_text(text, encoding="utf-8")
     draft.replace(file)
     return sum(len(kind) for kind in state.values())
 
 
-def read(file: Path) -> State | None:
-    """Return the known-good state, or None where nobody took one; ProtocolError when it cannot be read."""
+def read(file: Path, account: str) -> State | None:
+    """Return the known-good state of an account, or None where nobody took one; ProtocolError for anything else."""
     if not file.exists():
         return None
     try:
-        state: State = json.loads(file.read_text(encoding="utf-8"))["state"]
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        saw, then = type(error).__name__, "take a new one when all is well"
-        raise ProtocolError(str(file), wanted="a baseline that can be read", saw=saw, then=then) from None
+        kept = json.loads(file.read_text(encoding="utf-8"))
+        state: State = {kind: {**named} for kind, named in kept["state"].items()}
+        state["users"]  # without any, everybody would be a stranger
+        saw = f"one of account {kept['account']}" if kept.get("account", account) != account else ""
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        saw = type(error).__name__
+    if saw:
+        then = "take a new one when all is well"
+        raise ProtocolError(str(file), wanted=f"a baseline of account {account}", saw=saw, then=then)
     return state
 
 

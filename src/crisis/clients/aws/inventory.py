@@ -10,6 +10,7 @@ from crisis.clients.aws.details import Details, ReportedUser, read_details, read
 from crisis.clients.aws.keys import AccessKey, LastUse
 from crisis.clients.aws.reach import allows, statements_of
 from crisis.clients.aws.regional import enabled_regions, listed_in
+from crisis.clients.aws.store import folder_of
 from crisis.clients.aws.turning import arn_of
 from crisis.domain.clock import utc_now
 from crisis.domain.credential import Credential, Inventory
@@ -172,10 +173,10 @@ class _Taking:
 
     def _held_in(self, secret: Credential, all_: list[Credential]) -> Iterator[str]:
         """Yield the keys of the credentials that a secret keeps for their consumers."""
-        keys_at, name, where = self.account.session.system.keys_at, secret.holder, arn_of(secret)
+        system, name, where = self.account.session.system, secret.holder, arn_of(secret)
         for one in all_:
             user = one.holder.removeprefix("user/")
-            if one.kind == "access key" and name.startswith(f"{keys_at}/{user}/"):
+            if one.kind == "access key" and name.startswith(folder_of(system, user)):
                 yield one.key
             in_region = one.name.partition(":")[0] == where.split(":")[3]
             if one.kind == "database master" and in_region and one.note.endswith((f"kept in {name}", where)):

@@ -13,8 +13,9 @@ from crisis.clients.aws.keys import NewKey
 from crisis.clients.aws.session import Session
 from crisis.clients.aws.stages import NAMES, Stages
 from crisis.domain.redaction import TOUCHED
+from crisis.domain.systems.aws import Aws
 
-__all__ = ["Held", "Store", "parsed"]
+__all__ = ["Held", "Store", "folder_of", "parsed"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,12 +47,12 @@ class Store:
                     Filters=[{"Key": "name", "Values": [prefix]}],
                 )  # fmt: skip
                 self._names = sorted(str(one["Name"]) for one in found)
-        own = f"{self.session.system.keys_at}/{user}/"
+        own = folder_of(self.session.system, user)
         return [name for name in self._names if name.startswith(own)]
 
     def name_for(self, user: str, key_id: str) -> str:
         """Name the secret of a key that had none."""
-        return f"{self.session.system.keys_at}/{user}/{key_id}"
+        return f"{folder_of(self.session.system, user)}{key_id}"
 
     def exists(self, name: str) -> bool:
         """Whether there is such a secret, with or without a value."""
@@ -96,6 +97,11 @@ class Store:
     @property
     def _secrets(self) -> Stages:
         return Stages(self.session)
+
+
+def folder_of(system: Aws, user: str) -> str:
+    """Return what the names of a user's secrets begin with: a user's name may hold a comma, a secret's may not."""
+    return f"{system.keys_at}/{user.replace(',', '+')}/"
 
 
 def parsed(text: SecretStr) -> dict[str, Any]:
