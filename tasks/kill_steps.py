@@ -99,7 +99,7 @@ def _by_hand(one: Credential) -> Step:
     if one.kind == "by hand":
         about = {"system": one.system, "credential": one.name}
         return step(open_task, now="valid", wanted="a person shows that it is refused", **about)
-    because = f"no way to end a {one.kind} from here{': ' + one.note if one.note else ''}"
+    because = f"{one.kind} that nothing here can end{': ' + one.note if one.note else ''}"
     about = {"system": one.system, "key": one.name, "owner": first_decision_maker(), "because": because}
     return step(open_task_for_key, now="valid", wanted="a person shows that it is refused", **about)
 
