@@ -9,7 +9,7 @@ from crisis.domain.clock import utc_now, write_time
 from crisis.domain.credential import Credential, Inventory, Scope
 from crisis.domain.leak import fingerprint_key, public_name
 from crisis.domain.systems import Aws, Sessions, System, Vault
-from crisis.engine.action import attempt, times_begun
+from crisis.engine.action import attempt, past
 from crisis.engine.run import current_run
 from crisis.engine.together import together
 from tasks.checklist import open_task_for_key
@@ -145,4 +145,5 @@ def _is_our_doing(change: Change | None, act: Callable[..., Change], *arguments:
     """Whether we stopped somebody, also in an earlier try that was cut short before it was on record."""
     if change is not None and change.state == "done":
         return True
-    return times_begun(act, *arguments) > 1
+    # Begun more than once: what this try found may be what an earlier one did before it was cut short.
+    return sum(entry.kind == "intended" for entry in past(act, *arguments)) > 1

@@ -2,14 +2,16 @@
 
 import hashlib
 import os
+from collections.abc import Iterable
 from pathlib import Path
 
 from pydantic import ValidationError
 
 from crisis.domain.change import Change
 from crisis.domain.credential import Inventory
+from crisis.domain.entry import Entry
 from crisis.domain.redaction import Mask
-from crisis.engine.action import action
+from crisis.engine.action import action, past
 from crisis.engine.run import current_run
 from crisis.errors import UnprovenError
 from tasks.inventory import find_holders, take_inventory
@@ -26,7 +28,7 @@ def snapshot_leaked(service: str, leaked: tuple[str, ...]) -> Change:
     Undo   none.
     Fails  UnprovenError when the file cannot be read back.
     """
-    return _again(snapshot_leaked.__name__, service) or _kept(service, "leaked", find_holders(leaked))
+    return _again(service, past(snapshot_leaked, service, leaked)) or _kept(service, "leaked", find_holders(leaked))
 
 
 @action(kind="inform", needs=("crisis:home",), undo="none")
@@ -34,11 +36,12 @@ def snapshot_evidence(service: str) -> Change:
     """
     List every credential with its holder and last use, and keep that with its hash, before anything is ended.
 
-    Again  finds the snapshot of this incident on record and takes no other: what was there first is the evidence.
+    Again  finds the snapshot of this run on record and takes no other, also when the run is tried again.
     Undo   none.
     Fails  UnprovenError when the file cannot be read back.
     """
-    return _again(snapshot_evidence.__name__, service) or _kept(service, "credentials", take_inventory())
+    mine = [entry for entry in past(snapshot_evidence, service) if entry.run == current_run().id]
+    return _again(service, mine) or _kept(service, "credentials", take_inventory())
 
 
 def read_evidence(snapshot: Change) -> Inventory:
@@ -53,13 +56,10 @@ def read_evidence(snapshot: Change) -> Inventory:
         raise UnprovenError(str(file), wanted="a snapshot", saw="another shape", then=then) from None
 
 
-def _again(action: str, service: str) -> Change | None:
-    """Return the snapshot that this run took before it ended and was tried again: what was there first is evidence."""
-    run = current_run()
-    for entry in run.entries():
-        if (entry.run, entry.kind, entry.body.get("action")) == (run.id, "done", action):
-            return Change.none(service, because="kept already", **entry.body["facts"])
-    return None
+def _again(service: str, calls: Iterable[Entry]) -> Change | None:
+    """Return the first snapshot among these calls: what was there first is the evidence."""
+    found = next((entry for entry in calls if entry.kind == "done"), None)
+    return Change.none(service, because="kept already", **found.body["facts"]) if found is not None else None
 
 
 def _kept(service: str, name: str, listed: Inventory) -> Change:

@@ -255,7 +255,8 @@ def test_tried_again_it_goes_on_and_replaces_nothing_once_more(
     with ground.environment():
         from flows.security_breach import security_breach  # noqa: PLC0415 - loads Prefect
     claim = Claim("dan", "the owner of that account ended it", ground.world.one_time_code("dan"))
-    closed = close_task(ground.booth(), ground.incident, f"unlisted/{unknown}", claim)
+    with ground.environment():
+        closed = close_task(ground.booth(), ground.incident, f"unlisted/{unknown}", claim)
 
     second = ground.retry(security_breach)
 

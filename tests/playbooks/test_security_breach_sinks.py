@@ -80,7 +80,8 @@ def test_no_sink_shows_a_secret(
     ground = company.ground
     task = next(entry for entry in ground.done("open_task_for_key")).body["facts"]["task"]["name"]
     booth = ground.booth()
-    closed = close_task(booth, ground.incident, task, Claim("dan", text, ground.world.one_time_code("dan")))
+    with ground.environment():
+        closed = close_task(booth, ground.incident, task, Claim("dan", text, ground.world.one_time_code("dan")))
     canaries |= held(company)
     shown = capfd.readouterr()
 

@@ -42,6 +42,8 @@ _PUBLIC_ENDINGS = re.compile(
 )
 _NO_VALUE = re.compile(r"(?:env|file|vault|block):|\$[{(]|\$[A-Z_]+$|\{\{|%\(|<|https?://|\*+$", re.IGNORECASE)
 _IN_ARN = re.compile(r"arn:aws[a-z-]{0,12}:[\w:/+.@-]{0,140}\Z")
+_CODE = re.compile(r"(?:[A-Za-z_]\w{0,40}\.){0,6}[A-Za-z_]\w{0,40}[\[(][\w.]{0,40}[)\]]{0,2}")
+_CONSTANT = re.compile(r"[A-Z][A-Z0-9]{0,30}(?:_[A-Z][A-Z0-9]{0,30}){1,8}")
 _PLACE = re.compile(r"secret:[\w-]+(?:/[\w.-]+){0,20}@\d{1,9}")
 _ARN_REST = re.compile(r"[\w:/+.@-]+")
 _COOKIES = re.compile(r"cookie[\"']?[ \t]{0,4}+:[ \t]{0,4}+[\"']?([^\r\n\"'=]{1,64}=[^\r\n\"']{6,4096})", re.IGNORECASE)
@@ -177,6 +179,8 @@ def _named(text: str) -> Iterator[Sighting]:
             continue
         if match["word"].lower() == "secret" and _ARN_REST.fullmatch(value) and _in_arn(text, match.start()):
             continue  # the name of a secret at AWS; whatever else came with it is looked at
+        if not match["open"] and (_CODE.fullmatch(match["value"]) or _CONSTANT.fullmatch(value)):
+            continue  # code that reads it from elsewhere, as in `os.environ["…"]`
         if _PLACE.fullmatch(match[0].rstrip(",;)}]")):
             continue  # where a secret stands in a Vault, as we name it
         password = match["word"].lower() in _PASSWORDS

@@ -18,7 +18,7 @@ from pydantic import SecretBytes, SecretStr, TypeAdapter
 from crisis.domain.change import Change
 from crisis.domain.clock import utc_now
 from crisis.domain.decision import Gate, fold_gates
-from crisis.domain.entry import canonical
+from crisis.domain.entry import Entry, canonical
 from crisis.domain.mandate import why_void
 from crisis.domain.plan import Plan, Step
 from crisis.domain.protocol import Gate as Rule
@@ -42,10 +42,10 @@ __all__ = [
     "ActionSpec",
     "action",
     "attempt",
+    "past",
     "retried",
     "step",
     "strictest_rule",
-    "times_begun",
     "who_is_excluded",
 ]
 
@@ -115,15 +115,11 @@ def action(
     return make
 
 
-def times_begun(act: Callable[..., Change], *arguments: Any) -> int:
-    """
-    Return how often this incident has begun this very call of an action, whatever came of it.
-
-    More than once: a look that found its effect there may have found our own, of a try that was cut short.
-    """
+def past(act: Callable[..., Change], *arguments: Any) -> list[Entry]:
+    """Return what the incident has of calls of an action with these arguments, by whatever run and try."""
     digest = hashlib.sha256(canonical(_bind(act, arguments, {})).encode()).hexdigest()[:16]
     mark = f":{act.__name__}:{digest}:"
-    return sum(entry.kind == "intended" and mark in str(entry.body["call"]) for entry in current_run().entries())
+    return [entry for entry in current_run().entries() if mark in str(entry.body.get("call", ""))]
 
 
 def step(act: Callable[..., Change], *, now: str, wanted: str, **arguments: Any) -> Step:

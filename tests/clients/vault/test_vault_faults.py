@@ -182,7 +182,7 @@ def test_an_inventory_names_everything_by_its_public_name(drill: Ground) -> None
     keys = {(one.kind, one.name): one for one in found.credentials}
     assert found.unseen == ()
     assert ("token", login["accessor"]) in keys
-    assert keys["leases", f"{database}/creds/shop"].fate == "revoke"
+    assert keys["leases", f"{database}/creds"].fate == "revoke"
     assert keys["secret-id", f"{approle}:shop@{login['secret_id_accessor']}"].fate == "by hand"
     assert keys["secret", f"{kv}:shop/stripe@2"].fate == "rotate"
     assert keys["secret", f"{kv}:shop/stripe@1"].note == "live; version 2 took its place"
