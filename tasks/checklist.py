@@ -47,8 +47,6 @@ def open_task_for_key(system: str, key: str, owner: str, because: str) -> Change
     Undo   none: it is closed with evidence.
     Fails  ProtocolError when the owner is not one of protocol.yaml's people.
     """
-    if owner not in current_run().protocol.people:
-        raise ProtocolError(owner, wanted="one of protocol.yaml's people", saw="nobody", then="name the owner")
     return _opened(
         HandTask(
             name=f"{system}/{key}",
@@ -69,8 +67,6 @@ def open_task_for_ghost(system: str, what: str, owner: str) -> Change:
     Undo   none: it is closed with evidence.
     Fails  ProtocolError when the owner is not one of protocol.yaml's people.
     """
-    if owner not in current_run().protocol.people:
-        raise ProtocolError(owner, wanted="one of protocol.yaml's people", saw="nobody", then="name the owner")
     return _opened(
         HandTask(
             name=f"{system}/{what}",
@@ -114,6 +110,8 @@ def wait_for_tasks() -> OpenTasks:
 
 
 def _opened(task: HandTask) -> Change:
+    if task.owner not in current_run().protocol.people:
+        raise ProtocolError(task.owner, wanted="one of protocol.yaml's people", saw="nobody", then="name the owner")
     before = fold_tasks(current_run().entries()).get(task.name)
     facts = task.model_dump(mode="json", exclude_none=True, exclude={"closed_by", "evidence", "proof"})
     if before is not None:

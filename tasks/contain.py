@@ -41,7 +41,8 @@ def contain_leaked(
     """
     keys, before = matching(found, leaked), list(contained)
     held = [one for one in found.credentials if one.key in keys and one.alive]
-    holders = [one for one in dict.fromkeys((one.system, one.holder) for one in held) if one not in before]
+    seen = dict.fromkeys((one.system, one.holder) for one in held)
+    holders = [one for one in seen if one not in before and not _is_let_go(*one)]
     off = held if scope == "credential" else list(found.credentials)
     stop = [partial(_contain_holder, system, holder, off) for system, holder in holders]
     opened = write_time(current_run().state().opened_at or utc_now())
@@ -139,6 +140,13 @@ def _contain_holder(name: str, holder: str, off: list[Credential]) -> bool:
 
 def _cut_off(system: str, roles: tuple[str, ...], until: str) -> bool:
     return attempt(revoke_aws_sessions, system, roles, until) is not None
+
+
+def _is_let_go(system: str, holder: str) -> bool:
+    """Whether an earlier try of this run came to its end with a holder: what it holds since is new, and not to stop."""
+    run = current_run()
+    calls = [*past(restore_aws_principal, system, holder), *past(enable_vault_entity, system, holder)]
+    return any((entry.run, entry.kind) == (run.id, "done") for entry in calls)
 
 
 def _is_our_doing(change: Change | None, act: Callable[..., Change], *arguments: str) -> bool:

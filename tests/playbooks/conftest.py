@@ -1,6 +1,7 @@
 """A playbook run in this process: real shop, real vendors, real Prefect server, people who answer by themselves."""
 
 import logging
+import os
 import subprocess
 import threading
 import uuid
@@ -22,6 +23,7 @@ from crisis.domain.incident import Incident, fold_incident
 from crisis.engine.booth import Answer, Booth, RefusedVote
 from crisis.engine.votes import cast, open_gates
 from crisis.errors import CrisisError
+from crisis.journal.lease import Leases
 from crisis.journal.store import Journal
 from crisis.protocol_file import load_protocol
 from crisis.sandbox.world import World
@@ -128,11 +130,20 @@ class Ground:
         from prefect.flow_engine import run_flow  # noqa: PLC0415
         from prefect.states import AwaitingRetry  # noqa: PLC0415
 
-        run = UUID(self.entries("started")[0].run)
+        from crisis.engine.playbook import adopted_lease  # noqa: PLC0415
+
+        run = self.entries("started")[0].run
+        leases = Leases(self.journal.database, seconds=30)
         with self.environment(), get_client(sync_client=True) as client:
-            client.set_flow_run_state(run, AwaitingRetry(), force=True)
-            known = client.read_flow_run(run)
-            state: Any = run_flow(flow, flow_run=known, parameters=known.parameters, return_type="state")
+            client.set_flow_run_state(UUID(run), AwaitingRetry(), force=True)
+            known = client.read_flow_run(UUID(run))
+            # The responder notices the state, takes the lease once more, and hands both to a new process.
+            lease = leases.take(run, self.incident, flow.name, "the test", os.getpid(), again=True)
+            mark = adopted_lease.set(lease)
+            try:
+                state: Any = run_flow(flow, flow_run=known, parameters=known.parameters, return_type="state")
+            finally:
+                adopted_lease.reset(mark)
         error = state.result(raise_on_failure=False)
         return error if isinstance(error, CrisisError) else None
 

@@ -265,6 +265,7 @@ def test_tried_again_it_goes_on_and_replaces_nothing_once_more(
     assert second is None
     assert [company.cloud.held(name) for user in (company.victim, company.other) for name in user.secrets] == held
     assert len(ground.entries("asked")) == asked
+    assert len(ground.done("contain_aws_principal")) == 1
     left = company.cloud.boto("iam").list_user_policies(UserName=company.victim.name)["PolicyNames"]
     assert CONTAINED not in left
 

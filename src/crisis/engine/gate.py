@@ -20,6 +20,7 @@ from crisis.errors import (
     ProtocolError,
     RefusedError,
     TransientError,
+    UnauthorisedError,
     UnprovenError,
 )
 
@@ -63,7 +64,9 @@ def _done(gate: str, steps: Iterable[Step], *, go_on: bool) -> list[Change]:
     for planned in steps:
         try:
             changes.append(ACTIONS[planned.action].run(**planned.arguments))
-        except (RefusedError, TransientError, UnprovenError, ProtocolError) as error:
+        except DriftError:
+            raise  # plan again: what is left is in the next plan
+        except (RefusedError, TransientError, UnprovenError, UnauthorisedError, ProtocolError) as error:
             if not go_on:
                 raise
             failed.append(error)
