@@ -27,7 +27,7 @@ def test_every_door_is_shut_and_everything_is_proved(calm: Trial) -> None:
     assert set(works.values()) == {True}
     assert company["sessions"] == "all ended"
     assert company["users"]["support-sync"] == {
-        "keys": ["Inactive"], "policies": ["CrisisContainment", "sync"], "password": False,
+        "keys": ["Inactive"], "policies": ["AWSRevokeOlderSessions", "CrisisContainment", "sync"], "password": False,
     }  # fmt: skip
     assert company["vendors"] == {"stripe": [], "sendgrid": [], "datadog": []}
     assert calm.faults == []

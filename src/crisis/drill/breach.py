@@ -107,7 +107,8 @@ class Breach:
             time.sleep(0.05)
         self.intruder.give_up()
         if self._started is not None:
-            self._started.wait()
+            with self._started as child:  # closes its pipes
+                child.wait()
         if self._stack is not None:
             self._search(self._stack.home)
 
