@@ -31,7 +31,7 @@ bench: setup ## measure: every program in benchmarks/
 		[ -e "$$file" ] || { echo "bench: there is no benchmark yet" >&2; exit 1; }; \
 		echo "$$file"; .venv/bin/python "$$file"; done
 
-kill-test: setup ## kill the whole stack at each journal entry in turn and compare the worlds; AT="3 19" for some
+kill-test: setup ## kill the whole stack at each event in the journal and compare the worlds; AT="3 19" for some
 	@exec .venv/bin/python -m tests.stack.killing $(SCENARIO) $(AT)
 
 coverage: setup ## run the tests counting lines, and name what no test ran; TESTS=tests/journal for some

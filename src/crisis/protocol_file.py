@@ -35,6 +35,7 @@ _SECRET = re.compile(
 _SECRET_NAME = re.compile(r"(?i)(password|passwd|passphrase|secret|token|api[-_]?key|authorization|credentials?)$")
 _PATTERNS = {
     model.NAME: ("no short name", "use lower case, digits and hyphens, at most 40, a letter first"),
+    model.PLACE: ("no place", "write EU, a country or a state as ISO 3166 does, for example DE, GB or US-CA"),
     model.ADDRESS: ("no address", "write https://… or env:NAME"),
     words.REQUEST: ("no request", "write a method and a path, for example POST /api/checkout"),
     words.REPOSITORY: ("no repository", "write owner/name"),

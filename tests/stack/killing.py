@@ -7,6 +7,7 @@ import sys
 import tempfile
 import time
 from collections import Counter
+from collections.abc import Collection
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,12 +20,16 @@ from crisis.drill.bad_deploy import BadDeploy
 from crisis.drill.breach import Breach, write_protocol
 from crisis.drill.rehearsal import Outcome, rehearse
 from crisis.drill.stack import Stack
+from crisis.errors import CrisisError
 from crisis.journal.store import Journal
 from crisis.sandbox.company.company import Company
 from crisis.sandbox.world import World
 
 PROJECT = Path(__file__).resolve().parents[2]
 _READS = 0.2
+_AT_ONCE = 6
+"""So often a sweep kills the stack in one rehearsal: more deaths would be waited out, longer each time."""
+_ABOUT = ("call", "look", "gate", "hash", "target", "who", "person", "task", "rung", "number")
 _RUN = re.compile(
     r"INC-\d{8}-[0-9a-f]{6,8}|[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f-]{22}|\b[0-9a-f]{7,40}\b"
     r"|(?<=revert )\d+(?=\])|(?<=Reply: Q)\d+|/in/[\w.-]+|127\.0\.0\.1:\d+"
@@ -34,17 +39,21 @@ _RUN = re.compile(
 
 @dataclass
 class Trial:
-    """One rehearsal: the world it left, in a form that can be compared, and how many entries it took."""
+    """One rehearsal: the world it left, in a form that can be compared, and how many events it took."""
 
     world: dict[str, Any]
-    entries: int
+    events: int
     starts: int
     faults: list[str]
     seconds: float
 
 
-def rehearse_once(kill_at: int | None, seed: Path | None = None, scenario: str = "bad-deploy") -> Trial:
-    """Run a rehearsal; with `kill_at`, kill every process of the stack when the incident has that many entries."""
+def rehearse_once(kill_at: Collection[int], seed: Path | None = None, scenario: str = "bad-deploy") -> Trial:
+    """
+    Run a rehearsal; kill every process of the stack each time that the incident has one of these numbers of events.
+
+    An event is an entry that no restart alone has brought: what a new start says again is none.
+    """
     began = time.monotonic()
     with ExitStack() as ends:
         folder = Path(ends.enter_context(tempfile.TemporaryDirectory(prefix="crisis-kill-")))
@@ -63,12 +72,14 @@ def rehearse_once(kill_at: int | None, seed: Path | None = None, scenario: str =
         ends.callback(journal.close)
         stack = ends.enter_context(Stack(home, environment, PROJECT))
         stack.wait()
-        killed = False
+        events, left = set[tuple[str, ...]](), sorted(kill_at)
 
         def watch(entry: Entry) -> None:
-            nonlocal killed
-            if kill_at is not None and not killed and entry.seq >= kill_at:
-                killed = True
+            if entry.kind != "started":
+                events.add((entry.kind, *(str(entry.body.get(name)) for name in _ABOUT)))
+            if left and len(events) >= left[0]:
+                while left and len(events) >= left[0]:
+                    left.pop(0)
                 stack.kill()
                 stack.start()
 
@@ -76,7 +87,10 @@ def rehearse_once(kill_at: int | None, seed: Path | None = None, scenario: str =
             plot, stack, journal, simulated=True, show=watch, ask=lambda _gate, _page: None, reads=_READS
         )
         seen = _people_saw(world, outcome) | (_shop(world) if isinstance(plot, BadDeploy) else _company(plot))
-        return _trial(seen, journal, outcome, time.monotonic() - began)
+        faults = [fault.says for fault in journal.verify(outcome.incident)]
+        faults += [f"event {number} never came" for number in left]
+        starts = sum(entry.kind == "started" for entry in outcome.entries)
+        return Trial(seen, len(events), starts, faults, time.monotonic() - began)
 
 
 def seed_prefect(into: Path) -> Path:
@@ -150,41 +164,48 @@ def _people_saw(world: World, outcome: Outcome) -> dict[str, Any]:
     }
 
 
-def _trial(seen: dict[str, Any], journal: Journal, outcome: Outcome, seconds: float) -> Trial:
-    entries = journal.entries(outcome.incident)
-    starts = max((int(entry.body["start"]) for entry in entries if entry.kind == "started"), default=0)
-    faults = [fault.says for fault in journal.verify(outcome.incident)]
-    return Trial(seen, len(entries), starts, faults, seconds)
-
-
 def _plain(text: str) -> str:
     """Take out what names this very incident, run, commit or port."""
     return _RUN.sub("·", text)
 
 
 def main() -> int:
-    """Kill at every entry in turn, or at the ones given, in the scenario that is named; print N of N."""
+    """Kill at every event, some of them in each rehearsal, or at the ones given; print N of N."""
     words = sys.argv[1:]
     scenario = words.pop(0) if words and not words[0].isdecimal() else "bad-deploy"
     with tempfile.TemporaryDirectory(prefix="crisis-kill-seed-") as folder:
         seed = seed_prefect(Path(folder))
-        calm = rehearse_once(None, seed, scenario)
-        print(f"undisturbed: {calm.entries} entries, {calm.world['end']}, {calm.seconds:.0f} s", flush=True)  # noqa: T201
-        instants = [int(word) for word in words] or list(range(1, calm.entries + 1))
-        good = 0
-        for instant in instants:
-            trial = rehearse_once(instant, seed, scenario)
+        calm = rehearse_once((), seed, scenario)
+        _print(f"undisturbed: {calm.events} events, {calm.world['end']}, {calm.seconds:.0f} s")
+        groups = [[int(word)] for word in words] or _spread(calm.events)
+        good, total = 0, sum(len(group) for group in groups)
+        for group in groups:
+            try:
+                trial = rehearse_once(group, seed, scenario)
+            except CrisisError as error:
+                _print(f"killed at {group}: FAILED {error}")
+                continue
             differs = {
                 name: (calm.world[name], trial.world[name])
                 for name in calm.world
                 if calm.world[name] != trial.world[name]
             }
             same = not differs and not trial.faults
-            good += same
+            good += len(group) if same else 0
             says = "equal" if same else f"DIFFERS {differs} {trial.faults}"
-            print(f"killed at entry {instant:2}: {says}; start {trial.starts}, {trial.seconds:.0f} s", flush=True)  # noqa: T201
-        print(f"{good} of {len(instants)} equal to the undisturbed world", flush=True)  # noqa: T201
-        return 0 if good == len(instants) else 1
+            _print(f"killed at {group}: {says}; {trial.starts} starts, {trial.seconds:.0f} s")
+        _print(f"{good} of {total} equal to the undisturbed world")
+        return 0 if good == total else 1
+
+
+def _spread(events: int) -> list[list[int]]:
+    """Return every number up to `events`, in groups whose members lie far apart."""
+    rehearsals = -(-events // _AT_ONCE)
+    return [list(range(first, events + 1, rehearsals)) for first in range(1, rehearsals + 1)]
+
+
+def _print(text: str) -> None:
+    print(text, flush=True)  # noqa: T201
 
 
 if __name__ == "__main__":

@@ -12,7 +12,7 @@ pytestmark = pytest.mark.timeout(600)
 @pytest.fixture(scope="module")
 def calm(prefect_seed: Path) -> Trial:
     """A breach that nothing else disturbed."""
-    return rehearse_once(None, prefect_seed, "security-breach")
+    return rehearse_once((), prefect_seed, "security-breach")
 
 
 def test_every_door_is_shut_and_everything_is_proved(calm: Trial) -> None:
@@ -33,15 +33,15 @@ def test_every_door_is_shut_and_everything_is_proved(calm: Trial) -> None:
     assert calm.faults == []
 
 
-# Every entry in turn is `make kill-test SCENARIO=security-breach`; this one is in the middle of the rotation.
-@pytest.mark.parametrize("entry", [40])
+# Every event is `make kill-test SCENARIO=security-breach`; this one is in the middle of the rotation.
+@pytest.mark.parametrize("event", [40])
 def test_killed_in_the_middle_it_ends_the_same(
-    calm: Trial, prefect_seed: Path, entry: int, request: pytest.FixtureRequest
+    calm: Trial, prefect_seed: Path, event: int, request: pytest.FixtureRequest
 ) -> None:
     """No secret is lost, nothing is rotated twice, nobody is told twice."""
     if not request.config.getoption("--long"):
         pytest.skip("takes as long as the test before: run it with --long")
-    killed = rehearse_once(entry, prefect_seed, "security-breach")
+    killed = rehearse_once([event], prefect_seed, "security-breach")
 
     assert killed.world == calm.world
     assert killed.faults == []

@@ -10,15 +10,15 @@ from tests.stack.killing import Trial, rehearse_once
 @pytest.fixture(scope="module")
 def calm(prefect_seed: Path) -> Trial:
     """A rehearsal that nothing disturbed."""
-    return rehearse_once(None, prefect_seed)
+    return rehearse_once((), prefect_seed)
 
 
-# Every entry in turn is `make kill-test`; this is a decision.
+# Every event is `make kill-test`; this is a decision.
 @pytest.mark.timeout(400)
-@pytest.mark.parametrize("entry", [23])
-def test_the_world_is_the_same(calm: Trial, prefect_seed: Path, entry: int) -> None:
+@pytest.mark.parametrize("event", [23])
+def test_the_world_is_the_same(calm: Trial, prefect_seed: Path, event: int) -> None:
     """Git tree, switches, tickets and messages are equal, and no effect happened twice."""
-    killed = rehearse_once(entry, prefect_seed)
+    killed = rehearse_once([event], prefect_seed)
 
     assert killed.world == calm.world
     assert killed.faults == []

@@ -9,7 +9,7 @@ from pydantic import Field, StringConstraints, model_validator
 
 from crisis.domain.alerting import AlertSender, Intake, Maintenance
 from crisis.domain.level import Level
-from crisis.domain.model import Address, Name, Reference, Span, Strict, Text
+from crisis.domain.model import Address, Name, Place, Reference, Span, Strict, Text
 from crisis.domain.systems import System
 
 __all__ = [
@@ -322,10 +322,16 @@ class Slack(Strict):
 
 
 class Law(Strict):
-    """Where the company is bound, and as what."""
+    """Where the company is bound, and as what. A role that stands in neither list leaves its duties unclear."""
 
-    jurisdictions: tuple[str, ...] = Field(default=(), description="for example EU or US-CA")
-    roles: tuple[Literal["controller", "processor"], ...] = Field(default=(), description="roles under data law")
+    jurisdictions: tuple[Place, ...] = Field(default=(), description="for example EU, GB or US-CA, as ISO 3166 writes")
+    roles: tuple[Name, ...] = Field(default=(), description="what it is under law, for example controller")
+    not_roles: tuple[Name, ...] = Field(default=(), description="what it is not, so that no duty is left unclear")
+    more: tuple[Text, ...] = Field(
+        default=(), description="files with duties of your own: contracts, insurers; from the protocol's folder"
+    )
+    counsel: tuple[Name, ...] = Field(default=(), description="people of whom one approves every notice")
+    alarms: tuple[Name, ...] = Field(default=(), description="who is called when a clock runs out; counsel if nobody")
 
 
 class Drill(Strict):

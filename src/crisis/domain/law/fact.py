@@ -1,0 +1,254 @@
+"""
+Fact: what people have stated about an incident for the law, each with time, zone, author and evidence.
+
+Nothing here is derived from an alert. Two people may state different things: both stand until one is withdrawn; the
+earliest of two moments counts, and of two other values neither.
+"""
+
+import re
+from collections.abc import Callable, Iterable, Mapping
+from datetime import datetime
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import AwareDatetime, Field, StringConstraints, TypeAdapter, ValidationError, model_validator
+
+from crisis.domain.clock import parse_time, write_time
+from crisis.domain.entry import Entry
+from crisis.domain.law.place import parts_of
+from crisis.domain.model import PLACE, Strict, Text
+from crisis.domain.seal import is_sealed, seal
+
+__all__ = [
+    "ELSEWHERE",
+    "STATED",
+    "WITHDRAWN",
+    "FactKind",
+    "Facts",
+    "Number",
+    "Statement",
+    "fold_facts",
+    "is_ours",
+    "parse_value",
+    "sealed",
+]
+
+STATED = "fact stated"
+"""The kind of the entry by which a person states a fact."""
+
+WITHDRAWN = "fact withdrawn"
+"""The kind of the entry by which a person takes a statement back."""
+
+ELSEWHERE = "elsewhere"
+"""In a number of people by place: everywhere that is not named."""
+
+FactName = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{1,39}$")]
+
+
+class Number(Strict):
+    """How many, as far as it is known: between `least` and `most`; `most` is None where nobody knows a bound."""
+
+    least: int = Field(default=0, ge=0)
+    most: int | None = Field(default=None, ge=0)
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Self:
+        if self.most is not None and self.most < self.least:
+            msg = f"{self.least} is more than {self.most}"
+            raise ValueError(msg)
+        return self
+
+    def __str__(self) -> str:
+        """Say it: `1200`, `1000 to 1200`, `at least 1000`, `unknown`."""
+        if self.most is None:
+            return f"at least {self.least}" if self.least else "unknown"
+        return str(self.least) if self.most == self.least else f"{self.least} to {self.most}"
+
+    def __add__(self, other: "Number") -> "Number":
+        """Add two numbers of which each is known within bounds."""
+        most = None if self.most is None or other.most is None else self.most + other.most
+        return Number(least=self.least + other.least, most=most)
+
+
+class FactKind(Strict):
+    """
+    One fact that the law asks for: what kind of value it has, and the question as people are asked it.
+
+    `pessimistic` names the moment that counts as the start while this one is not stated, in a clock shown beside.
+    """
+
+    name: FactName
+    kind: Literal["moment", "answer", "choice", "choices", "number", "people", "text"]
+    asks: Text
+    choices: tuple[str, ...] = ()
+    pessimistic: FactName | None = None
+    source: str = ""
+
+    @model_validator(mode="after")
+    def _choices_where_needed(self) -> Self:
+        if bool(self.choices) != (self.kind in ("choice", "choices")):
+            msg = f"{self.name}: a choice lists its choices, and nothing else does"
+            raise ValueError(msg)
+        return self
+
+
+class Statement(Strict):
+    """What one person said about one fact, and when; withdrawn or replaced, it stays on record and counts no more."""
+
+    number: int
+    fact: FactName
+    value: Any
+    by: Text
+    stated: AwareDatetime
+    zone: str = "UTC"
+    evidence: str = ""
+    counts: bool = True
+
+    @property
+    def moment(self) -> datetime:
+        """The value of a fact that is a moment, in UTC."""
+        return parse_time(str(self.value))
+
+
+class Facts(Strict):
+    """All that was stated in an incident, in the order in which it was said."""
+
+    statements: tuple[Statement, ...] = ()
+
+    def of(self, fact: str) -> tuple[Statement, ...]:
+        """Return the statements about a fact that count."""
+        return tuple(one for one in self.statements if one.fact == fact and one.counts)
+
+    def contradictions(self) -> tuple[str, ...]:
+        """Return the facts about which different people say different things."""
+        names = dict.fromkeys(one.fact for one in self.statements)
+        return tuple(name for name in names if len({_plain(one.value) for one in self.of(name)}) > 1)
+
+    def moment(self, fact: str) -> datetime | None:
+        """Return a moment; of several the earliest, because its clock is the tightest."""
+        return min((one.moment for one in self.of(fact)), default=None)
+
+    def value(self, fact: str) -> Any:
+        """Return what is stated; None where nothing is, or where people contradict each other."""
+        said = self.of(fact)
+        return said[-1].value if said and len({_plain(one.value) for one in said}) == 1 else None
+
+    def people(self, place: str = "") -> Number:
+        """Return how many people are affected in a place and all that lies in it; everywhere without a place."""
+        by_place = self.value("people")
+        if not isinstance(by_place, Mapping):
+            return Number()
+        known = {name: Number.model_validate(number) for name, number in by_place.items()}
+        here = [number for name, number in known.items() if name in parts_of(place) or not place]
+        inside = sum(here, start=Number(most=0))
+        if place in known or (not place and ELSEWHERE in known):
+            return inside
+        return inside + known.get(ELSEWHERE, Number())
+
+
+def fold_facts(entries: Iterable[Entry], key: bytes | None = None) -> Facts:
+    """Read what was stated out of an incident's entries; with `key`, the signing key, only what we have sealed."""
+    found = list[Statement]()
+    for entry in entries:
+        if entry.kind == STATED and is_ours(entry, key):
+            about = {name: entry.body[name] for name in ("fact", "value", "zone", "evidence")}
+            before = [one.model_copy(update={"counts": False}) if _replaces(entry, one) else one for one in found]
+            found = [*before, Statement(number=entry.seq, by=entry.actor, stated=entry.time, **about)]
+        elif entry.kind == WITHDRAWN and is_ours(entry, key):
+            gone = entry.body["number"]
+            found = [one.model_copy(update={"counts": False}) if one.number == gone else one for one in found]
+    return Facts(statements=tuple(found))
+
+
+def sealed(kind: str, incident: str, who: str, body: Mapping[str, Any], key: bytes) -> dict[str, Any]:
+    """Return the body of an entry by which a person states or withdraws; the seal binds person, incident and words."""
+    return {**body, "seal": seal(key, kind, {**body, "incident": incident, "who": who})}
+
+
+def is_ours(entry: Entry, key: bytes | None) -> bool:
+    """Whether we have sealed an entry by which a person says something; without `key` nobody asks."""
+    said = {name: value for name, value in entry.body.items() if name != "seal"}
+    bound = {**said, "incident": entry.incident, "who": entry.actor}
+    return key is None or is_sealed(key, entry.kind, bound, str(entry.body.get("seal", "")))
+
+
+def parse_value(kind: FactKind, text: str) -> Any:
+    """Read what somebody typed for a fact, as JSON keeps it; ValueError says what would be right."""
+    return _PARSERS[kind.kind](kind, text.strip())
+
+
+def _replaces(entry: Entry, before: Statement) -> bool:
+    """Whether the same person says something else about the same fact."""
+    return (before.fact, before.by) == (entry.body["fact"], entry.actor)
+
+
+def _plain(value: Any) -> str:
+    return repr(sorted(value.items()) if isinstance(value, Mapping) else value)
+
+
+def _moment(_kind: FactKind, text: str) -> str:
+    try:
+        moment = TypeAdapter(AwareDatetime).validate_python(text)
+    except ValidationError:
+        msg = f"{text!r} is no moment; write for example 2026-11-24T03:12+01:00"
+        raise ValueError(msg) from None
+    return write_time(moment)
+
+
+def _answer(_kind: FactKind, text: str) -> bool:
+    if text.lower() not in ("yes", "no"):
+        msg = f"{text!r} is neither yes nor no"
+        raise ValueError(msg)
+    return text.lower() == "yes"
+
+
+def _choice(kind: FactKind, text: str) -> str:
+    if text not in kind.choices:
+        msg = f"{text!r} is none of: {', '.join(kind.choices)}"
+        raise ValueError(msg)
+    return text
+
+
+def _choices(kind: FactKind, text: str) -> list[str]:
+    return sorted({_choice(kind, one.strip()) for one in text.split(",")})
+
+
+def _number(_kind: FactKind, text: str) -> dict[str, Any]:
+    return _one_number(text).model_dump()
+
+
+def _people(_kind: FactKind, text: str) -> dict[str, Any]:
+    """Read `DE 1000-1200, US-CA 10, elsewhere 0`."""
+    found = dict[str, Any]()
+    for one in text.split(","):
+        place, _, number = one.strip().partition(" ")
+        if place != ELSEWHERE and not re.match(PLACE, place):
+            msg = f"{place!r} is no place; write a country or state as ISO 3166 does: DE, US-CA, or EU, or elsewhere"
+            raise ValueError(msg)
+        if place in found:
+            msg = f"{place} stands twice"
+            raise ValueError(msg)
+        found[place] = _one_number(number).model_dump()
+    return found
+
+
+def _one_number(text: str) -> Number:
+    shown = text.strip()
+    if shown == "unknown":
+        return Number()
+    match = re.fullmatch(r"(\d+)(?:\s*-\s*(\d+)|(\+))?", shown)
+    if match is None:
+        msg = f"{shown!r} is no number; write 1200, 1000-1200, 1000+ or unknown"
+        raise ValueError(msg)
+    least = int(match[1])
+    return Number(least=least, most=None if match[3] else int(match[2] or least))
+
+
+_PARSERS: dict[str, Callable[[FactKind, str], Any]] = {
+    "moment": _moment,
+    "answer": _answer,
+    "choice": _choice,
+    "choices": _choices,
+    "number": _number,
+    "people": _people,
+    "text": lambda _kind, text: text,
+}
