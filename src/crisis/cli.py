@@ -5,11 +5,11 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from pydantic import ValidationError
 from rich.console import Console
 
-from crisis.errors import CrisisError, ProtocolError
-from crisis.settings import Settings, make_home
+from crisis.cli_law import facts, law, show_clocks
+from crisis.errors import CrisisError
+from crisis.settings import make_home, settings_at
 
 __all__ = ["main"]
 
@@ -25,6 +25,9 @@ tasks = typer.Typer(no_args_is_help=True, help="What only people can do, open un
 app.add_typer(tasks, name="tasks")
 alerts = typer.Typer(no_args_is_help=True, help="What alerts came and what became of them, and what one would start.")
 app.add_typer(alerts, name="alerts")
+app.add_typer(facts, name="facts")
+app.add_typer(law, name="law")
+app.command("clocks")(show_clocks)
 Incident = Annotated[str, typer.Argument(help="the incident, for example INC-20261124-3f9a2c")]
 Home = Annotated[Path | None, typer.Option(help="folder of the journal; by default $CRISIS_HOME or .crisis")]
 
@@ -47,7 +50,7 @@ def up(home: Home = None) -> None:
     import asyncio  # noqa: PLC0415
     import logging  # noqa: PLC0415
 
-    settings = _settings(home)
+    settings = settings_at(home)
     make_home(settings.home)
     settings.adopt()  # before Prefect is loaded: it reads the environment once, then
 
@@ -85,7 +88,7 @@ def run(
     from crisis.commands.leaking import hint, read_leaked  # noqa: PLC0415
     from crisis.commands.starting import start_playbook  # noqa: PLC0415
 
-    settings, console = _settings(home), Console()
+    settings, console = settings_at(home), Console()
     pasted = read_leaked(settings, leaked or [], console)
     more = {**pasted.parameters, **({"scope": scope} if scope else {})}
 
@@ -116,7 +119,7 @@ def decide(
     """Show what is asked and decide it; the one-time code is asked for, never given as an argument."""
     from crisis.commands.deciding import decide_at_terminal  # noqa: PLC0415
 
-    decide_at_terminal(_settings(home), incident, who, answer, reason, gate, Console(), steps=steps, glass=glass)
+    decide_at_terminal(settings_at(home), incident, who, answer, reason, gate, Console(), steps=steps, glass=glass)
 
 
 @app.command()
@@ -128,7 +131,7 @@ def link(
     """Print a link that lets a person see incidents for twelve hours; it decides nothing."""
     from crisis.commands.linking import print_link  # noqa: PLC0415
 
-    print_link(_settings(home), name, incident, Console())
+    print_link(settings_at(home), name, incident, Console())
 
 
 @app.command()
@@ -140,7 +143,7 @@ def timeline(
     """Show what happened, from the journal."""
     from crisis.commands.looking import show_timeline  # noqa: PLC0415
 
-    show_timeline(_settings(home), incident, svg, Console())
+    show_timeline(settings_at(home), incident, svg, Console())
 
 
 @app.command()
@@ -151,7 +154,7 @@ def verify(
     """Find every changed, dropped or reordered entry; ends 8 when there is one."""
     from crisis.commands.looking import verify_journal  # noqa: PLC0415
 
-    verify_journal(_settings(home), incident, Console())
+    verify_journal(settings_at(home), incident, Console())
 
 
 @app.command()
@@ -159,7 +162,7 @@ def export(incident: Incident, home: Home = None) -> None:
     """Write an incident's entries as JSON Lines that an outsider can verify."""
     from crisis.commands.looking import export_entries  # noqa: PLC0415
 
-    export_entries(_settings(home), incident)
+    export_entries(settings_at(home), incident)
 
 
 @app.command()
@@ -167,7 +170,7 @@ def report(incident: Incident, home: Home = None) -> None:
     """Write an incident's report as Markdown."""
     from crisis.commands.looking import print_report  # noqa: PLC0415
 
-    print_report(_settings(home), incident)
+    print_report(settings_at(home), incident)
 
 
 @app.command()
@@ -178,7 +181,7 @@ def baseline(
     """Take the state of an account as known to be good: a hunt tells by it what an intruder left."""
     from crisis.commands.baselining import take_baseline  # noqa: PLC0415
 
-    take_baseline(_settings(home), system, Console())
+    take_baseline(settings_at(home), system, Console())
 
 
 @tasks.command("list")
@@ -186,7 +189,7 @@ def list_tasks(incident: Incident, home: Home = None) -> None:
     """List the tasks of an incident, with what shows that each is done."""
     from crisis.commands.tasking import list_open  # noqa: PLC0415
 
-    list_open(_settings(home), incident, Console())
+    list_open(settings_at(home), incident, Console())
 
 
 @tasks.command("close")
@@ -200,7 +203,7 @@ def close(
     """Close a task with evidence; asks for your one-time code. A run ends green only when none is open."""
     from crisis.commands.tasking import close_with_evidence  # noqa: PLC0415
 
-    close_with_evidence(_settings(home), incident, task, who, evidence, Console())
+    close_with_evidence(settings_at(home), incident, task, who, evidence, Console())
 
 
 @app.command()
@@ -208,7 +211,7 @@ def check() -> None:
     """Validate protocol.yaml, then try every reference, address and permission it names. Changes nothing."""
     from crisis.commands.checking import check_protocol  # noqa: PLC0415
 
-    sys.exit(check_protocol(_settings(None), Console()))
+    sys.exit(check_protocol(settings_at(None), Console()))
 
 
 @app.command()
@@ -232,7 +235,7 @@ def drill(
     """Rehearse for real: the sandbox shop breaks, the playbook runs, you get a scorecard."""
     from crisis.commands.drilling import run_drill  # noqa: PLC0415
 
-    run_drill(_settings(home), scenario, who, hold, Console(), asleep=asleep)
+    run_drill(settings_at(home), scenario, who, hold, Console(), asleep=asleep)
 
 
 @people.command("enrol")
@@ -248,7 +251,7 @@ def enrol(
     """Let a person enrol: a link for a passkey, good for 15 minutes, and a secret for one-time codes."""
     from crisis.commands.people import enrol_person  # noqa: PLC0415
 
-    enrol_person(_settings(home), name, replace=replace, print_secret=print_secret, console=Console())
+    enrol_person(settings_at(home), name, replace=replace, print_secret=print_secret, console=Console())
 
 
 @people.command("list")
@@ -256,7 +259,7 @@ def list_proofs(home: Home = None) -> None:
     """Show who is who, and with what each of them can prove it."""
     from crisis.commands.people import list_people  # noqa: PLC0415
 
-    list_people(_settings(home), Console())
+    list_people(settings_at(home), Console())
 
 
 @people.command("remove-passkey")
@@ -268,7 +271,7 @@ def remove_passkey(
     """Take a passkey out of force, for good: lost, sold or copied."""
     from crisis.commands import people as desk  # noqa: PLC0415
 
-    desk.remove_passkey(_settings(home), name, passkey, Console())
+    desk.remove_passkey(settings_at(home), name, passkey, Console())
 
 
 @alerts.command("test")
@@ -280,7 +283,7 @@ def try_alert(
     """Say which fields are read from a payload, which route fits, and what it would start; starts nothing."""
     from crisis.commands.alerting import try_payload  # noqa: PLC0415
 
-    try_payload(_settings(None), file, sender, header or [], Console())
+    try_payload(settings_at(None), file, sender, header or [], Console())
 
 
 @alerts.command("list")
@@ -293,7 +296,7 @@ def list_alerts(
     """List what came in, and why each did or did not start something."""
     from crisis.commands import alerting as desk  # noqa: PLC0415
 
-    desk.list_alerts(_settings(home), state, sender, limit, Console())
+    desk.list_alerts(settings_at(home), state, sender, limit, Console())
 
 
 @alerts.command("replay")
@@ -305,16 +308,7 @@ def replay_alert(
     """Send a stored alert again; what was started for it before is not started twice."""
     from crisis.commands import alerting as desk  # noqa: PLC0415
 
-    desk.replay_alert(_settings(home), delivery, wait, Console())
-
-
-def _settings(home: Path | None) -> Settings:
-    try:
-        return Settings() if home is None else Settings(home=home)
-    except ValidationError as error:
-        wrong = "; ".join(f"CRISIS_{'_'.join(map(str, one['loc'])).upper()}: {one['msg']}" for one in error.errors())
-        then = "see docs/reference/settings.md"
-        raise ProtocolError("settings", wanted="values that can be read", saw=wrong, then=then) from None
+    desk.replay_alert(settings_at(home), delivery, wait, Console())
 
 
 if __name__ == "__main__":

@@ -7,13 +7,22 @@ from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Literal
 
-from pydantic import AwareDatetime, Field, SecretStr, ValidationInfo, field_validator
+from pydantic import AwareDatetime, Field, SecretStr, ValidationError, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from crisis.domain.redaction import TOUCHED
 from crisis.errors import ProtocolError
 
-__all__ = ["UP_FILE", "Settings", "host_environment", "make_home", "new_token", "read_address", "read_reference"]
+__all__ = [
+    "UP_FILE",
+    "Settings",
+    "host_environment",
+    "make_home",
+    "new_token",
+    "read_address",
+    "read_reference",
+    "settings_at",
+]
 
 UP_FILE = "up.json"
 """Where in its home a running `crisis up` says what it serves."""
@@ -269,3 +278,13 @@ def _from_block(where: str, reference: str) -> str:
         raise ProtocolError(reference, wanted=wanted, saw="none", then="create it") from None
     except httpx.HTTPError as error:
         raise ProtocolError(reference, wanted=wanted, saw=type(error).__name__, then="is Prefect up?") from None
+
+
+def settings_at(home: Path | None) -> Settings:
+    """Return the settings, with the folder of the journal where one is named; ProtocolError for what cannot be read."""
+    try:
+        return Settings() if home is None else Settings(home=home)
+    except ValidationError as error:
+        wrong = "; ".join(f"CRISIS_{'_'.join(map(str, one['loc'])).upper()}: {one['msg']}" for one in error.errors())
+        then = "see docs/reference/settings.md"
+        raise ProtocolError("settings", wanted="values that can be read", saw=wrong, then=then) from None

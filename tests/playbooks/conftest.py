@@ -246,7 +246,7 @@ def stage(prefect: str, tmp_path_factory: pytest.TempPathFactory) -> Stage:  # n
 
 def _quick(protocol: dict[str, Any]) -> None:
     shop = protocol["services"]["shop"]
-    shop["verify"] = {"passes": 5, "every": "50ms", "p95": "3s", "give_up_after": "6s"}
+    shop["verify"] = {"passes": 5, "every": "50ms", "p95": "3s", "give_up_after": "30s"}
     del shop["build"]
 
 

@@ -11,6 +11,7 @@ from crisis.journal.inbox import Inbox
 from crisis.journal.pulses import Pulses
 from crisis.journal.sightings import Sightings
 from crisis.journal.store import Journal
+from crisis.law import Library, library_of
 from crisis.receiver.cases import Cases
 from crisis.receiver.storm import StormWatch
 from crisis.settings import Settings
@@ -54,6 +55,11 @@ class Context:
     def cases(self) -> Cases:
         """The incidents as the rules see them that say which alert belongs to which."""
         return Cases(self.journal, self.protocol.intake, self.settings.incidents_since)
+
+    @cached_property
+    def library(self) -> Library:
+        """Every instrument that is known, ours and the company's own."""
+        return library_of(self.protocol, self.settings.protocol_file)
 
     @cached_property
     def storm(self) -> StormWatch:

@@ -17,6 +17,7 @@ from crisis.domain.scorecard import fold_scorecard
 from crisis.domain.timeline import Row, fold_timeline, say_person
 from crisis.errors import JournalError
 from crisis.receiver.context import Context
+from crisis.receiver.legal import Legal, legal_of
 from crisis.receiver.pages import PageError, fragment
 from crisis.receiver.question import INCIDENT_NAME, find_incident, link_to, missing_in
 
@@ -71,6 +72,7 @@ class Room:
     runs: tuple[tuple[str, str], ...] = ()
     alerts: int = 0
     firing: int = 0
+    legal: Legal | None = None
 
     @property
     def state(self) -> str:
@@ -131,6 +133,7 @@ def room_of(context: Context, name: str) -> Room:
         runs=_runs(entries, context.prefect_ui.rstrip("/")),
         alerts=context.sightings.total(name),
         firing=context.sightings.firing(name),
+        legal=legal_of(context, name, entries, now),
     )
 
 

@@ -239,8 +239,11 @@ def _one_number(text: str) -> Number:
     if match is None:
         msg = f"{shown!r} is no number; write 1200, 1000-1200, 1000+ or unknown"
         raise ValueError(msg)
-    least = int(match[1])
-    return Number(least=least, most=None if match[3] else int(match[2] or least))
+    least, most = int(match[1]), int(match[2] or match[1])
+    if most < least:
+        msg = f"{shown!r} ends below where it begins"
+        raise ValueError(msg)
+    return Number(least=least, most=None if match[3] else most)
 
 
 _PARSERS: dict[str, Callable[[FactKind, str], Any]] = {

@@ -23,6 +23,10 @@ function tick() {
     const left = Date.parse(node.dataset.deadline) - now();
     write(node, left > 0 ? lasting(left) + " left" : "The time to answer is over");
   }
+  for (const node of live.querySelectorAll("[data-due]")) {
+    const left = Date.parse(node.dataset.due) - now();
+    write(node, left > 0 ? lasting(left) + " left" : "over by " + lasting(-left));
+  }
   for (const node of live.querySelectorAll("[data-since]")) write(node, lasting(now() - Date.parse(node.dataset.since)));
   if (Date.now() - Math.max(heard, tried) > QUIET) { lose(heard); open(); }
   if (lost !== null && Date.now() - lost > GRACE) complain();

@@ -9,6 +9,7 @@ as nobody but the intruder can tell.
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -63,6 +64,7 @@ class Intruder:
         self.secrets: dict[str, str] = {}
         """What it made for itself, by what it is."""
         self._over = threading.Event()
+        self._web = ExitStack()
         self._threads: list[threading.Thread] = []
 
     def break_in(self) -> None:
@@ -78,6 +80,7 @@ class Intruder:
         self._over.set()
         for thread in self._threads:
             thread.join()
+        self._web.close()
 
     @property
     def of_the_leaked_key(self) -> Door:
@@ -103,16 +106,20 @@ class Intruder:
         yield Door(f"a session of the role {ROLE}", self._reads_customers(lent))
         yield Door(f"its own user {_STRANGER}", self._reads_customers(self._come_back()))
         yield Door("new keys that it makes", self._makes_keys())
-        vault = _asks(f"{loot['vault_url']}/v1/auth/token/lookup-self", {"X-Vault-Token": loot["vault_token"]})
+        vault = self._asks(f"{loot['vault_url']}/v1/auth/token/lookup-self", {"X-Vault-Token": loot["vault_token"]})
         yield Door("a Vault token from the backup", vault)
         cookie = {"Cookie": f"sid={loot['cookie']}"}
-        yield Door("a member's session", _asks(f"{loot['members_url']}/account", cookie))
+        yield Door("a member's session", self._asks(f"{loot['members_url']}/account", cookie))
         stripe = {"Authorization": f"Bearer {loot['stripe_key']}"}
-        yield Door("a payment key", _asks(f"{loot['stripe_url']}/v1/balance", stripe))
+        yield Door("a payment key", self._asks(f"{loot['stripe_url']}/v1/balance", stripe))
 
     def _reads_customers(self, key: AwsKey) -> Callable[[], bool]:
         s3 = client(self._loot["aws_url"], "s3", key)
         return lambda: _got_through(lambda: s3.get_object(Bucket=BUCKET, Key=CUSTOMERS))
+
+    def _asks(self, url: str, headers: Mapping[str, str]) -> Callable[[], bool]:
+        web = self._web.enter_context(httpx.Client(trust_env=False, timeout=10, headers=dict(headers)))
+        return lambda: web.get(url).status_code == httpx.codes.OK
 
     def _come_back(self) -> AwsKey:
         iam = client(self._loot["aws_url"], "iam", self._leaked)
@@ -143,8 +150,3 @@ def _got_through(call: Callable[[], Any]) -> bool:
     except ClientError:
         return False
     return True
-
-
-def _asks(url: str, headers: Mapping[str, str]) -> Callable[[], bool]:
-    web = httpx.Client(trust_env=False, timeout=10, headers=dict(headers))
-    return lambda: web.get(url).status_code == httpx.codes.OK
