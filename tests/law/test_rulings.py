@@ -128,7 +128,8 @@ def test_a_place_without_rules_is_named() -> None:
         ({"DE": (1, 2)}, "US", "unknown"),
         ({"US-CA": (5, 5), "US": (7, 7)}, "US", "12"),
         ({"US-CA": (5, 5), "elsewhere": (0, 4)}, "US", "5 to 9"),
-        ({"EU": (100, 100)}, "DE", "unknown"),
+        ({"EU": (100, 100)}, "DE", "0 to 100"),
+        ({"US": (600, None), "elsewhere": (0, 0)}, "US-CA", "unknown"),
     ],
 )
 def test_people_are_added_up_by_place(people: dict[str, tuple[int, int | None]], place: str, says: str) -> None:
@@ -166,6 +167,36 @@ def test_law_enforcement_may_hold_a_notice_back_where_the_law_says_so() -> None:
     told = case(CONTROLLER, **SURE, aware=OPENED, law_enforcement_hold=datetime(2026, 4, 1, tzinfo=UTC))
 
     assert clock(told, "eu-gdpr-33").state == "running"
+
+
+def test_a_moment_that_never_came_is_an_answer() -> None:
+    """No ransom was paid: what follows from a payment is not due, and no clock of it starts."""
+    told = case(Law(jurisdictions=("US-NY",), roles=("nydfs-covered-entity",)), ransom_paid="never")
+    found = [one for one in judge_duties(LIBRARY.instruments, told, NOW) if "ransom paid: never" in one.because]
+
+    assert {one.verdict for one in found} == {"no"}
+    assert told.facts.moment("ransom_paid") is None
+
+
+def test_a_role_of_a_place_where_the_company_is_not_is_no_question() -> None:
+    """A shop in Germany is not asked whether it is a bank in New York."""
+    assert ruling(case(CONTROLLER), "us-ny-dfs-500-17-notice").verdict == "no"
+    assert (
+        ruling(case(Law(jurisdictions=("US-NY",))), "us-ny-dfs-500-17-notice").missing[0].startswith("is the company")
+    )
+
+
+def test_a_number_that_nobody_knows_hides_no_clock_where_the_company_is_bound() -> None:
+    """How many Texans is asked, and the Attorney General's clock runs meanwhile."""
+    texan = case(Law(jurisdictions=("US-TX",), roles=("controller",)), personal_data=True, determined=OPENED)
+    remote = case(CONTROLLER, personal_data=True, determined=OPENED)
+
+    assert any(one.verdict == "unclear" and not one.is_remote for one in _of("us-tx-521-053", texan))
+    assert all(one.is_remote for one in _of("us-tx-521-053", remote) if one.verdict != "no")
+
+
+def _of(instrument: str, told: Case) -> list[Ruling]:
+    return [one for one in judge_duties(LIBRARY.instruments, told, NOW) if one.instrument.id == instrument]
 
 
 def test_the_tightest_clock_comes_first() -> None:

@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from crisis.domain.clock import parse_time, utc_now, write_time
 from crisis.domain.entry import Entry
-from crisis.domain.law.fact import STATED, WITHDRAWN, FactKind, fold_facts, parse_value, sealed
+from crisis.domain.law.fact import NEVER, STATED, WITHDRAWN, FactKind, fold_facts, parse_value, sealed
 from crisis.domain.law.receipt import FILED, fold_receipts
 from crisis.domain.redaction import Mask
 from crisis.engine.booth import Booth, RefusedVote, Way
@@ -138,7 +138,7 @@ def _value(name: str, text: str, kinds: Mapping[str, FactKind], now: datetime) -
         value = parse_value(kind, _plain(text))
     except ValueError as error:
         raise ProtocolError(name, wanted=kind.asks, saw=str(error)) from None
-    if kind.kind == "moment" and name != "law_enforcement_hold":  # which is until when
+    if kind.kind == "moment" and value != NEVER and name != "law_enforcement_hold":  # which is until when
         _not_in_future(name, parse_time(value), now)
     return value
 

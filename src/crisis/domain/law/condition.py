@@ -4,14 +4,14 @@ Condition: when a rule applies, as data; judged as yes, no, or unclear with the 
 Three-valued (Kleene's strong logic of indeterminacy): what is not known decides nothing, and makes nothing false.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, BeforeValidator, Field, model_validator
 
 from crisis.domain.model import Strict, Text
 
-__all__ = ["AllOf", "AnyOf", "Claim", "Condition", "Judgement", "NoneOf", "Verdict", "judge", "names_in"]
+__all__ = ["AllOf", "AnyOf", "Claim", "Condition", "Judgement", "NoneOf", "Verdict", "judge", "names_in", "places_in"]
 
 Verdict = Literal["yes", "no", "unclear"]
 
@@ -112,15 +112,26 @@ def judge(condition: Condition, holds: Callable[[Claim], Judgement]) -> Judgemen
 
 def names_in(condition: Condition) -> set[str]:
     """Return the names of all facts that a condition asks for."""
+    return {claim.fact for claim in _claims(condition)}
+
+
+def places_in(condition: Condition) -> set[str]:
+    """Return the places in which a condition asks for people."""
+    return {claim.place for claim in _claims(condition) if claim.place is not None}
+
+
+def _claims(condition: Condition) -> Iterator[Claim]:
     if isinstance(condition, Claim):
-        return {condition.fact}
+        yield condition
+        return
     if isinstance(condition, AllOf):
         parts = condition.all_of
     elif isinstance(condition, AnyOf):
         parts = condition.any_of
     else:
         parts = condition.none_of
-    return {name for part in parts for name in names_in(part)}
+    for part in parts:
+        yield from _claims(part)
 
 
 def _all(parts: list[Judgement], *, decides: Verdict) -> Judgement:

@@ -5,8 +5,8 @@ from dataclasses import dataclass, field
 from datetime import date, datetime
 from zoneinfo import ZoneInfo
 
-from crisis.domain.law.condition import AllOf, Claim, Judgement, Verdict, judge
-from crisis.domain.law.fact import FactKind, Facts, Number
+from crisis.domain.law.condition import AllOf, Claim, Judgement, Verdict, judge, places_in
+from crisis.domain.law.fact import NEVER, FactKind, Facts, Number
 from crisis.domain.law.instrument import Duty, Instrument
 from crisis.domain.law.place import lies_in
 from crisis.domain.law.receipt import Receipt
@@ -14,6 +14,11 @@ from crisis.domain.model import Strict
 from crisis.domain.protocol import Law
 
 __all__ = ["Case", "Ruling", "judge_duties", "unknown_places"]
+
+_EVERYWHERE = frozenset({"controller", "processor"})
+"""Roles that follow from holding people's data, wherever the company sits."""
+
+_NO_DAY = date.max
 
 
 @dataclass(frozen=True)
@@ -26,6 +31,10 @@ class Case:
     kinds: Mapping[str, FactKind]
     receipts: Mapping[str, Receipt] = field(default_factory=dict)
 
+    def is_near(self, place: str) -> bool:
+        """Whether the company says that it is bound in a place, in a part of it, or in all of what it lies in."""
+        return any(lies_in(one, place) or lies_in(place, one) for one in self.company.jurisdictions)
+
 
 class Ruling(Strict):
     """Whether one duty applies, why, and what would decide it. It is a reading for counsel, who decides."""
@@ -36,11 +45,8 @@ class Ruling(Strict):
     because: tuple[str, ...] = ()
     missing: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
-
-    @property
-    def is_remote(self) -> bool:
-        """Whether nothing speaks for it but that nobody has said where the people are who are affected."""
-        return self.verdict == "unclear" and all(one.startswith("people in") for one in self.missing)
+    is_remote: bool = False
+    """Whether nothing speaks for it but that nobody has said where the people are who are affected."""
 
 
 def judge_duties(law: Iterable[Instrument], case: Case, now: datetime) -> list[Ruling]:
@@ -53,7 +59,7 @@ def unknown_places(law: Iterable[Instrument], case: Case) -> tuple[str, ...]:
     by_place = case.facts.value("people")
     named = [one for one in by_place if one != "elsewhere"] if isinstance(by_place, Mapping) else []
     affected = [one for one in named if Number.model_validate(by_place[one]).most != 0]
-    known = [instrument.place for instrument in law]
+    known = {place for instrument in law for place in places_in(instrument.binds)}
     return tuple(one for one in affected if not any(lies_in(one, place) for place in known))
 
 
@@ -86,8 +92,10 @@ def _in_force(instrument: Instrument, duty: Duty, day: date) -> bool:
 
 def _not_in_force(instrument: Instrument, duty: Duty) -> Ruling:
     dates = [one for one in (instrument.in_force.from_, duty.in_force.from_) if one is not None]
-    says = f"not in force before {max(dates)}" if dates else "not in force"
-    return Ruling(instrument=instrument, duty=duty, verdict="no", because=(says,))
+    known = bool(dates) and max(dates) != _NO_DAY
+    says = f"not in force before {max(dates)}" if known else "not in force, and no day is known"
+    notes = tuple(one for one in (instrument.unsure, duty.unsure) if one)
+    return Ruling(instrument=instrument, duty=duty, verdict="no", because=(says,), notes=notes)
 
 
 def _changed(ruling: Ruling, *, was: bool) -> Ruling:
@@ -96,7 +104,8 @@ def _changed(ruling: Ruling, *, was: bool) -> Ruling:
 
 
 def _rule(instrument: Instrument, duty: Duty, case: Case) -> Ruling:
-    holds = _knowledge(case)
+    holds = _knowledge(case, instrument.place)
+    bound = judge(instrument.binds, holds)
     found = judge(AllOf(all_of=(instrument.binds, duty.when)), holds)
     notes = [one for one in (instrument.unsure, duty.unsure) if one]
     verdict: Verdict = found.verdict
@@ -108,27 +117,37 @@ def _rule(instrument: Instrument, duty: Duty, case: Case) -> Ruling:
         elif free.verdict == "unclear":
             open_ones = f" ({'; '.join(free.missing)})" if free.missing else ""
             notes.append(f"not shown, so not counted: {exempt.says}{open_ones}")
-    missing = found.missing if verdict == "unclear" else ()
     return Ruling(
-        instrument=instrument, duty=duty, verdict=verdict, because=because, missing=missing, notes=tuple(notes)
+        instrument=instrument,
+        duty=duty,
+        verdict=verdict,
+        because=because,
+        missing=found.missing if verdict == "unclear" else (),
+        notes=tuple(notes),
+        is_remote=verdict == "unclear" and bound.verdict == "unclear" and not case.is_near(instrument.place),
     )
 
 
-def _knowledge(case: Case) -> Callable[[Claim], Judgement]:
-    special = {"role": _role, "jurisdiction": _jurisdiction, "people": _people}
+def _knowledge(case: Case, place: str) -> Callable[[Claim], Judgement]:
+    """Return what is known of a claim in an instrument of a place."""
+    special = {"jurisdiction": _jurisdiction, "people": _people}
 
     def holds(claim: Claim) -> Judgement:
-        return special.get(claim.fact, _stated)(claim, case)
+        return _role(claim, case, place) if claim.fact == "role" else special.get(claim.fact, _stated)(claim, case)
 
     return holds
 
 
-def _role(claim: Claim, case: Case) -> Judgement:
+def _role(claim: Claim, case: Case, place: str) -> Judgement:
     wanted = claim.one_of or (str(claim.is_),)
     has = [one for one in wanted if one in case.company.roles]
     if has:
         return Judgement(verdict="yes", because=(f"the company is: {', '.join(has)}",))
     unsaid = [one for one in wanted if one not in case.company.not_roles]
+    everywhere = [one for one in wanted if one in _EVERYWHERE]
+    if unsaid and not everywhere and not case.is_near(place):
+        says = f"the company is not bound in {place}, and does not say that it is: {', '.join(wanted)}"
+        return Judgement(verdict="no", because=(says,))
     if unsaid:
         return Judgement(verdict="unclear", missing=tuple(f"is the company a {one}?" for one in unsaid))
     return Judgement(verdict="no", because=(f"the company is not: {', '.join(wanted)}",))
@@ -149,8 +168,10 @@ def _stated(claim: Claim, case: Case) -> Judgement:
     kind, said = case.kinds[claim.fact], case.facts.of(claim.fact)
     if not said:
         return Judgement(verdict="unclear", missing=(kind.asks,))
-    if kind.kind == "moment":
+    if kind.kind == "moment" and any(one.value != NEVER for one in said):
         return Judgement(verdict="yes", because=(f"{kind.name.replace('_', ' ')} is stated",))
+    if kind.kind == "moment":
+        return Judgement(verdict="no", because=(f"{kind.name.replace('_', ' ')}: never",))
     value = case.facts.value(claim.fact)
     if value is None:
         says = "; ".join(f"{one.by} says {one.value}" for one in said)

@@ -14,12 +14,13 @@ from pydantic import AwareDatetime, Field, StringConstraints, TypeAdapter, Valid
 
 from crisis.domain.clock import parse_time, write_time
 from crisis.domain.entry import Entry
-from crisis.domain.law.place import parts_of
+from crisis.domain.law.place import lies_in
 from crisis.domain.model import PLACE, Strict, Text
 from crisis.domain.seal import is_sealed, seal
 
 __all__ = [
     "ELSEWHERE",
+    "NEVER",
     "STATED",
     "WITHDRAWN",
     "FactKind",
@@ -37,6 +38,9 @@ STATED = "fact stated"
 
 WITHDRAWN = "fact withdrawn"
 """The kind of the entry by which a person takes a statement back."""
+
+NEVER = "never"
+"""The value of a moment that did not come: no ransom was paid."""
 
 ELSEWHERE = "elsewhere"
 """In a number of people by place: everywhere that is not named."""
@@ -125,7 +129,7 @@ class Facts(Strict):
 
     def moment(self, fact: str) -> datetime | None:
         """Return a moment; of several the earliest, because its clock is the tightest."""
-        return min((one.moment for one in self.of(fact)), default=None)
+        return min((one.moment for one in self.of(fact) if one.value != NEVER), default=None)
 
     def value(self, fact: str) -> Any:
         """Return what is stated; None where nothing is, or where people contradict each other."""
@@ -138,10 +142,14 @@ class Facts(Strict):
         if not isinstance(by_place, Mapping):
             return Number()
         known = {name: Number.model_validate(number) for name, number in by_place.items()}
-        here = [number for name, number in known.items() if name in parts_of(place) or not place]
+        here = [number for name, number in known.items() if not place or (name != ELSEWHERE and lies_in(name, place))]
         inside = sum(here, start=Number(most=0))
         if place in known or (not place and ELSEWHERE in known):
             return inside
+        # Of 600 in the US, any number may be in California: a whole that was named says that much of its parts.
+        around = [number for name, number in known.items() if place and name != ELSEWHERE and lies_in(place, name)]
+        if around:
+            return inside + sum((Number(most=one.most) for one in around), start=Number(most=0))
         return inside + known.get(ELSEWHERE, Number())
 
 
@@ -186,10 +194,12 @@ def _plain(value: Any) -> str:
 
 
 def _moment(_kind: FactKind, text: str) -> str:
+    if text.lower() == NEVER:
+        return NEVER
     try:
         moment = TypeAdapter(AwareDatetime).validate_python(text)
     except ValidationError:
-        msg = f"{text!r} is no moment; write for example 2026-11-24T03:12+01:00"
+        msg = f"{text!r} is no moment; write for example 2026-11-24T03:12+01:00, or never"
         raise ValueError(msg) from None
     return write_time(moment)
 

@@ -71,7 +71,7 @@ class Duty(Strict):
     title: Text
     article: Text
     to: Text
-    kind: Literal["authority", "people", "public", "media", "customers", "controller", "record"]
+    kind: Literal["authority", "people", "public", "media", "customers", "controller", "record", "other"]
     phase: Literal["initial", "intermediate", "final", "notice"] = "notice"
     when: Condition
     promptly: bool = Field(default=True, description="also without undue delay, within any term")

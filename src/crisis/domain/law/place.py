@@ -1,6 +1,6 @@
 """Place: countries and states as ISO 3166 writes them, and what lies in what."""
 
-__all__ = ["EEA", "lies_in", "parts_of"]
+__all__ = ["EEA", "lies_in"]
 
 EEA = frozenset({
     "AT", "BE", "BG", "CY", "CZ", "DE", "DK", "EE", "ES", "FI", "FR", "GR", "HR", "HU", "IE", "IT", "LT", "LU", "LV",
@@ -12,16 +12,3 @@ EEA = frozenset({
 def lies_in(place: str, whole: str) -> bool:
     """Whether a place is another one or a part of it: `DE` lies in `EU`, `US-CA` in `US`."""
     return place == whole or place.startswith(f"{whole}-") or (whole == "EU" and place.partition("-")[0] in EEA)
-
-
-class _Parts:
-    def __init__(self, whole: str) -> None:
-        self.whole = whole
-
-    def __contains__(self, place: object) -> bool:
-        return isinstance(place, str) and lies_in(place, self.whole)
-
-
-def parts_of(whole: str) -> _Parts:
-    """Return what can say whether a place lies in `whole`."""
-    return _Parts(whole)
