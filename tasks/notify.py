@@ -45,7 +45,7 @@ def notify_stakeholders(service: str, phase: Phase) -> Change:
     run = current_run()
     says = _WORDS[phase].format(service=service)
     since = run.state().opened_at if phase in ("down", "breach") else None
-    return _tell(service, run.protocol.stakeholders, phase, f"{says} {_ROOM}", call_since=since)
+    return tell(service, run.protocol.stakeholders, phase, f"{says} {_ROOM}", call_since=since)
 
 
 @action(kind="inform", needs=("twilio:messages",), undo="none")
@@ -67,7 +67,7 @@ def ask_decision_maker(who: str, title: str, page: str, question: int, mark: str
             also.callback(attempt, ask_on_slack, who, title, page, question, mark, says)
         if not mark:
             also.callback(lambda: called.extend(_ring(who, person, gate, text)))
-        change = _tell(who, [who], _mark(page, question, mark), text + _how_to_reply(who, person, gate))
+        change = tell(who, [who], _mark(page, question, mark), text + _how_to_reply(who, person, gate))
     return Change.done(who, f"{change.note}; called {person.name}", calls=called) if called else change
 
 
@@ -117,7 +117,7 @@ def call_for_help(service: str, says: str) -> Change:
         if entry.kind == "intended" and entry.seq > ended and entry.body["action"] == call_for_help.__name__
     )
     mark, others = f"help {run.id[:8]} {run.tries + 1}", _calls_of(run.entries())
-    return _tell(service, names, mark, f"{text} {_ROOM}", call_since=began, others=others)
+    return tell(service, names, mark, f"{text} {_ROOM}", call_since=began, others=others)
 
 
 def hand_over_to_people(service: str) -> Change:
@@ -126,7 +126,7 @@ def hand_over_to_people(service: str) -> Change:
     return call_for_help(service, run.summary or run.state().summary)
 
 
-def _tell(
+def tell(
     target: str,
     people: Iterable[str],
     mark: str,

@@ -98,6 +98,18 @@ def filed(
     stating.file(settings_at(home), incident, duty, at, reference, who, Console())
 
 
+@law.command("follow")
+def follow(
+    incident: Incident,
+    requester: Annotated[str | None, typer.Option(help="who you are")] = None,
+    home: Home = None,
+) -> None:
+    """Start the playbook that follows the clocks and warns named people; twice is once."""
+    from crisis.commands.clocks import follow_clocks  # noqa: PLC0415
+
+    follow_clocks(settings_at(home), incident, requester, Console())
+
+
 def show_clocks(
     incident: Incident,
     *,

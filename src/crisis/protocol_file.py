@@ -386,14 +386,17 @@ def _wrong_people(root: dict[Any, Any]) -> Faults:
         asked += [(("levels", level, "above", at), who) for at, who in _list(_map(rule).get("above"))]
     glass = _list(_map(root.get("break_glass")).get("people"))
     asked += [(("break_glass", "people", at), who) for at, who in glass]
+    law = _map(root.get("law"))
+    warned = [((("law", of, at)), who) for of in ("counsel", "alarms") for at, who in _list(law.get(of))]
+    asked += warned
     asked += [(("systems", name, "owner"), _map(one).get("owner")) for name, one in _map(root.get("systems")).items()]
     for where, who in asked:
         if isinstance(who, str) and who not in people:
             yield where, f"no such person {who!r}", _pick(who, people)
-    for at, who in _list(root.get("stakeholders")):
+    for where, who in [*((("stakeholders", at), who) for at, who in _list(root.get("stakeholders"))), *warned]:
         person = people.get(who) if isinstance(who, str) else None
         if isinstance(person, dict) and not (person.get("sms") or person.get("call")):
-            yield ("stakeholders", at), f"{who} cannot be reached", f"add people.{who}.sms or .call"
+            yield where, f"{who} cannot be reached", f"add people.{who}.sms or .call"
     yield from _deputy_loops({who: _map(person).get("deputy") for who, person in people.items()})
     yield from _one_human_twice(people)
 

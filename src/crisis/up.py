@@ -24,6 +24,7 @@ from crisis.journal.inbox import Inbox
 from crisis.journal.lease import Leases
 from crisis.journal.pulses import ALIVE
 from crisis.journal.store import Journal
+from crisis.law import library_of
 from crisis.protocol_file import load_protocol
 from crisis.receiver.catch_up import CatchUp
 from crisis.receiver.clerk import Clerk
@@ -47,6 +48,7 @@ async def serve(settings: Settings, *, said: Callable[[str], None]) -> None:
     playbooks = [one.name for one in deployments if "playbook" in one.tags]
     protocol = load_protocol(settings.protocol_file, playbooks=playbooks)
     refuse_without_people(protocol, playbooks)
+    library_of(protocol, settings.protocol_file)  # refused now, and not when a room asks for it
     if not settings.schedules:
         deployments = [one.model_copy(update={"schedules": []}) for one in deployments]
     _refuse_taken_port(settings.host, settings.port)

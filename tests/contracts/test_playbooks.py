@@ -96,9 +96,9 @@ def test_prefect_yaml_is_for_the_locked_prefect() -> None:
 @pytest.mark.parametrize(
     ("written", "meant", "says"),
     [
-        ("schedule:", "schedules:", "deployments.4.schedule: Extra inputs are not permitted"),
+        ("schedule:", "schedules:", "deployments.5.schedule: Extra inputs are not permitted"),
         ("entry_point:", "entrypoint:", "deployments.0.entry_point: Extra inputs are not permitted"),
-        ("time_zone:", "timezone:", "deployments.4.schedules.0.time_zone: Extra inputs are not permitted"),
+        ("time_zone:", "timezone:", "deployments.5.schedules.0.time_zone: Extra inputs are not permitted"),
         ("deployment:", "deployments:", "deployments: Field required"),
         ("deployments: [", "deployments:", "wanted valid YAML"),
     ],

@@ -3,6 +3,7 @@
 from rich.console import Console
 
 from crisis.engine.deployments import read_deployments
+from crisis.law import library_of
 from crisis.protocol_file import load_protocol
 from crisis.readiness import check_readiness, render, system_probes, vendor_probes, worst_exit
 from crisis.settings import Settings
@@ -17,6 +18,7 @@ def check_protocol(settings: Settings, console: Console) -> int:
 
     playbooks = [one.name for one in deployments if "playbook" in one.tags]
     protocol = load_protocol(settings.protocol_file, actions=known_actions(settings, deployments), playbooks=playbooks)
+    library_of(protocol, settings.protocol_file)  # a law, contract or role that cannot be read is told now
     with console.status("trying every reference, address and permission …"):
         findings = check_readiness(protocol, [*vendor_probes(protocol), *system_probes(protocol)])
     console.print(render(findings))

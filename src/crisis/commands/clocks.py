@@ -9,14 +9,17 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
+from crisis.commands.starting import start_playbook
 from crisis.domain.clock import utc_now
+from crisis.domain.incident import fold_incident
 from crisis.domain.law.clocks import Clock
+from crisis.errors import ProtocolError
 from crisis.journal.store import Journal
 from crisis.law import Reading, library_of, read_law
 from crisis.protocol_file import load_protocol
 from crisis.settings import Settings
 
-__all__ = ["COUNSEL", "read_incident", "say_left", "show_clocks", "show_duties", "show_law"]
+__all__ = ["COUNSEL", "follow_clocks", "read_incident", "say_left", "show_clocks", "show_duties", "show_law"]
 
 COUNSEL = "A reading of rules and facts, and no legal advice: counsel decides."
 
@@ -41,6 +44,17 @@ def show_clocks(settings: Settings, incident: str, console: Console, *, watch: b
         while True:
             live.update(_clocks(read_incident(settings, incident), utc_now()), refresh=True)
             time.sleep(1)
+
+
+def follow_clocks(settings: Settings, incident: str, requester: str | None, console: Console) -> None:
+    """Start the playbook `disclosure` for an incident, once."""
+    entries = Journal.open(settings.journal).entries(incident)
+    found = fold_incident(incident, entries)
+    if found.opened_at is None:
+        raise ProtocolError(incident, wanted="an incident of this journal", saw="none", then="check the name")
+    more = {"incident": incident}
+    summary, level, key = f"the law and {incident}", int(found.level), f"{incident}:disclosure"
+    start_playbook(settings, "disclosure", found.service, summary, level, requester, console, more, key)
 
 
 def show_duties(settings: Settings, incident: str, console: Console, *, every: bool) -> None:

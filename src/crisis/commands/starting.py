@@ -23,8 +23,13 @@ def start_playbook(
     requester: str | None,
     console: Console,
     more: Mapping[str, Any],
+    key: str = "",
 ) -> None:
-    """Create a run of a playbook's deployment, with `more` that it alone asks for; say where to follow it."""
+    """
+    Create a run of a playbook's deployment, with `more` that it alone asks for; say where to follow it.
+
+    Two with the same `key` are one run.
+    """
     protocol = load_protocol(settings.protocol_file)
     if service not in protocol.services:
         known = ", ".join(protocol.services)
@@ -38,7 +43,8 @@ def start_playbook(
     with httpx.Client(base_url=api, timeout=15, trust_env=False) as client:
         name = playbook.replace("_", "-")
         deployment = _ask(client, "GET", f"/deployments/name/{name}/{name}", playbook, known=_known(client))
-        body = {"parameters": parameters, "state": {"type": "SCHEDULED"}}
+        body: dict[str, Any] = {"parameters": parameters, "state": {"type": "SCHEDULED"}}
+        body |= {"idempotency_key": key} if key else {}
         made = _ask(client, "POST", f"/deployments/{deployment['id']}/create_flow_run", playbook, body=body)
     console.print(
         f"started {playbook} for {service}: {api.removesuffix('/api')}/runs/flow-run/{made['id']}", soft_wrap=True

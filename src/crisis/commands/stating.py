@@ -3,7 +3,6 @@
 import getpass
 from collections.abc import Callable
 from datetime import datetime
-from zoneinfo import ZoneInfo
 
 from pydantic import AwareDatetime, TypeAdapter, ValidationError
 from rich.console import Console
@@ -11,9 +10,8 @@ from rich.table import Table
 from rich.text import Text
 
 from crisis.commands.clocks import read_incident
-from crisis.domain.clock import parse_time
 from crisis.domain.entry import Entry
-from crisis.domain.law.fact import Number, Statement
+from crisis.domain.law.fact import say_value
 from crisis.engine.booth import Booth, RefusedVote
 from crisis.engine.stating import Person, file_receipt, state_facts, withdraw_fact
 from crisis.errors import ProtocolError, UnauthorisedError
@@ -75,7 +73,14 @@ def list_facts(settings: Settings, incident: str, console: Console) -> None:
     for name in ("number", "fact", "value", "by", "stated (UTC)", "evidence"):
         table.add_column(name, overflow="fold")
     for one in facts.statements:
-        cells = (str(one.number), one.fact, say_value(one), one.by, f"{one.stated:%Y-%m-%d %H:%M}", one.evidence)
+        cells = (
+            str(one.number),
+            one.fact,
+            say_value(one.value, one.zone),
+            one.by,
+            f"{one.stated:%Y-%m-%d %H:%M}",
+            one.evidence,
+        )
         table.add_row(*(Text(cell) for cell in cells), style="" if one.counts else "dim strike")
     console.print(table)
     for name in facts.contradictions():
@@ -92,23 +97,6 @@ def ask(settings: Settings, incident: str, console: Console) -> None:
     for question, duties in reading.questions():
         table.add_row(str(duties), names.get(question, ""), Text(question))
     console.print(table if table.row_count else "every fact that a duty waits for is stated")
-
-
-def say_value(one: Statement) -> str:
-    """Say what was stated: a moment in the zone in which it was said."""
-    value = one.value
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    if isinstance(value, list):
-        return ", ".join(value)
-    if isinstance(value, dict) and set(value) == {"least", "most"}:
-        return str(Number.model_validate(value))
-    if isinstance(value, dict):
-        return ", ".join(f"{place} {Number.model_validate(number)}" for place, number in value.items())
-    try:
-        return f"{parse_time(str(value)).astimezone(ZoneInfo(one.zone)):%Y-%m-%d %H:%M} {one.zone}"
-    except ValueError:
-        return str(value)
 
 
 def _prove(

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from crisis.domain.alerting import Cause, Intake, Maintenance
 from crisis.domain.clock import say_duration
 from crisis.domain.entry import Entry
-from crisis.domain.incident import RECOVERED, fold_incident
+from crisis.domain.incident import RECOVERED, fold_incident, is_lasting
 from crisis.domain.level import Level
 from crisis.domain.start import HAND_OVER, Start, incident_id
 
@@ -112,7 +112,8 @@ def fold_case(incident: str, entries: list[Entry]) -> Case | None:
     if found.opened_at is None:
         return None
     opened = next(entry for entry in entries if entry.kind == "opened")
-    signs = [entry.time for entry in entries if entry.kind in _SIGNS or (entry.key or "").startswith(MORE)]
+    telling = [entry for entry in entries if not is_lasting(entry)]
+    signs = [entry.time for entry in telling if entry.kind in _SIGNS or (entry.key or "").startswith(MORE)]
     return Case(
         incident=incident,
         service=found.service,

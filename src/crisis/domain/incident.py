@@ -7,13 +7,20 @@ from datetime import datetime
 from crisis.domain.entry import Entry
 from crisis.domain.level import Level
 
-__all__ = ["HANDED_OVER", "RECOVERED", "Incident", "Measure", "ended_runs", "fold_incident"]
+__all__ = ["HANDED_OVER", "RECOVERED", "TOLD", "Incident", "Measure", "ended_runs", "fold_incident", "is_lasting"]
 
 RECOVERED = "recovered"
 """The outcome of a run whose every proof held; every other outcome asks for somebody."""
 
 HANDED_OVER = "handed over"
 """The outcome of a run that told people, and left the rest to them."""
+
+
+TOLD = "told"
+"""The outcome of a run that has seen every notice that the law asks for on record."""
+
+_LASTING = frozenset({"disclosure"})
+"""Playbooks that follow an incident for months: they neither keep it open nor end it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +56,8 @@ def fold_incident(incident: str, entries: Iterable[Entry]) -> Incident:
     found, running, levelled = Incident(incident), set[str](), False
     for entry in entries:
         body = entry.body
+        if is_lasting(entry):
+            continue
         if entry.kind == "opened" and found.opened_at is None:  # whoever opened it stays who opened it
             found.service, found.summary = str(body["service"]), str(body["summary"])
             found.playbook, found.source = str(body["playbook"]), str(body["source"])
@@ -69,6 +78,11 @@ def fold_incident(incident: str, entries: Iterable[Entry]) -> Incident:
                 continue  # another run is still at work
             found.outcome, found.ended_at = str(body["outcome"]), entry.time
     return found
+
+
+def is_lasting(entry: Entry) -> bool:
+    """Whether an entry is the start or the end of a run that follows the incident for months, and is no part of it."""
+    return entry.kind in ("started", "ended") and entry.body.get("playbook") in _LASTING
 
 
 def ended_runs(entries: Iterable[Entry]) -> set[str]:

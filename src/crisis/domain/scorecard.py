@@ -105,7 +105,9 @@ def _same_question(entry: Entry, asked: Entry | None) -> bool:
 
 
 def _again(entries: Sequence[Entry]) -> int:
-    return sum(entry.kind == "started" and int(entry.body.get("start", 1)) > 1 for entry in entries)
+    """Count the starts after a death: a run that was put aside comes back without one."""
+    again = sum(entry.kind == "started" and int(entry.body.get("start", 1)) > 1 for entry in entries)
+    return max(again - sum(entry.kind == "put aside" for entry in entries), 0)
 
 
 def _by(decided: Entry | None) -> str:

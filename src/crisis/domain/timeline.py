@@ -8,7 +8,9 @@ from typing import Any, Literal
 from crisis.domain.clock import say_duration
 from crisis.domain.decision import fold_gates
 from crisis.domain.entry import Entry
-from crisis.domain.incident import RECOVERED, ended_runs
+from crisis.domain.incident import RECOVERED, TOLD, ended_runs
+from crisis.domain.law.fact import STATED, WITHDRAWN, say_value
+from crisis.domain.law.receipt import FILED
 from crisis.domain.level import Level
 from crisis.domain.protocol import Person
 
@@ -111,7 +113,7 @@ class _Fold:
     def _start(self, entry: Entry) -> None:
         if entry.run in self.aside:
             self.aside.discard(entry.run)
-            told = _Told("responder", f"Playbook {_text(entry, 'playbook')} took up its question again", "")
+            told = _Told("responder", f"Playbook {_text(entry, 'playbook')} went on", "")
             self._add(entry, told)
         else:
             self._tell(entry)
@@ -235,8 +237,14 @@ def _started(entry: Entry) -> _Told:
 
 
 def _ended(entry: Entry) -> _Told:
-    state: State = "ok" if _text(entry, "outcome") == RECOVERED else "bad"
+    state: State = "ok" if _text(entry, "outcome") in (RECOVERED, TOLD) else "bad"
     return _Told("responder", f"Playbook ended: {_text(entry, 'outcome')}", _text(entry, "says"), state)
+
+
+def _put_aside(entry: Entry) -> _Told:
+    waits = "there is news" if entry.body.get("wakes_on") else "somebody answers"
+    says = f"the process is free; it is back by {_text(entry, 'until')[:19]} UTC"
+    return _Told("people", f"Put aside until {waits}", says)
 
 
 def _seen(entry: Entry) -> _Told:
@@ -259,8 +267,17 @@ _PLAIN: dict[str, Callable[[Entry], _Told]] = {
     "escalated": lambda e: _Told(
         "people", f"Also asked: {_list(e.body.get('people', []))}", _text(e, "because"), "warn"
     ),
-    "put aside": lambda e: _Told(
-        "people", "Put aside until somebody answers", f"the process is free; it is back by {_text(e, 'until')[:19]} UTC"
+    "put aside": _put_aside,
+    STATED: lambda e: _Told(
+        "people",
+        f"{e.actor} stated: {_text(e, 'fact').replace('_', ' ')}",
+        f"{say_value(e.body.get('value'), _text(e, 'zone') or 'UTC')}; {_text(e, 'evidence')}",
+    ),
+    WITHDRAWN: lambda e: _Told(
+        "people", f"{e.actor} withdrew: {_text(e, 'fact').replace('_', ' ')}", _text(e, "because"), "warn"
+    ),
+    FILED: lambda e: _Told(
+        "people", f"{e.actor} put on record: {_text(e, 'duty')} was filed", _text(e, "reference"), "ok"
     ),
     "reminded": lambda e: _Told("people", f"Reminder {e.body.get('number', '')}", "to everybody who has not answered"),
     "voted": lambda e: _Told("people", f"{e.actor} answered `{_text(e, 'answer')}`", _text(e, "reason"), "ok"),

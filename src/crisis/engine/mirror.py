@@ -19,6 +19,9 @@ PUT_ASIDE = "Put aside"
 """How Prefect calls a run that waits for people without a process; not `Suspended`, which is a person's wish."""
 
 _POLL_SECONDS = 0.5
+_REST_SECONDS = 30 * 86400
+"""Prefect fails a run that is paused for longer: ours come back before that."""
+
 _MASK = Mask()
 
 
@@ -158,6 +161,8 @@ class PrefectMirror:
         form, self._forms = self._form, []
         if form is not None:
             self._do(lambda client: self._pause(client, form, leave=True))
+        else:
+            self._do(self._rest)
 
     def answered(self, key: str) -> None:
         """Show the run as running again and forget the form; where another question is open, show that one."""
@@ -232,11 +237,23 @@ class PrefectMirror:
         keys = keyset_from_base_key(f"paused-{form.key}")
         self._put_input(client, keys["schema"], form.schema)
         self._put_input(client, keys["description"], form.description)
-        state: State[Any] = Paused(timeout_seconds=30 * 86400, pause_key=form.key)
+        state: State[Any] = Paused(timeout_seconds=_REST_SECONDS, pause_key=form.key)
         if leave:
             state.name = PUT_ASIDE
             state.state_details.pause_reschedule = True
         state.state_details.run_input_keyset = {str(name): key for name, key in keys.items()}
+        client.set_flow_run_state(self._run, state, force=True)
+
+    def _rest(self, client: Any) -> None:
+        """Show the run as paused without a question: Resume makes it look again."""
+        from prefect.client.schemas.objects import State  # noqa: PLC0415
+        from prefect.states import Paused  # noqa: PLC0415
+
+        now = client.read_flow_run(self._run).state
+        if now is None or not (now.is_running() or now.is_paused()):
+            return
+        state: State[Any] = Paused(timeout_seconds=_REST_SECONDS, reschedule=True)
+        state.name = PUT_ASIDE
         client.set_flow_run_state(self._run, state, force=True)
 
     def _put_input(self, client: Any, key: str, value: object) -> None:

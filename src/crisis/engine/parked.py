@@ -23,7 +23,7 @@ class Parked:
         self._quiet: dict[str, tuple[tuple[int, str] | None, float]] = {}
 
     def due(self) -> list[Lease]:
-        """Return the runs with something to do: somebody answered, or the ladder goes on."""
+        """Return the runs with something to do: somebody answered or said something, or their time has come."""
         waiting = self.leases.ended_as(PARKED)
         self._quiet = {lease.run: self._quiet[lease.run] for lease in waiting if lease.run in self._quiet}
         return [lease for lease in waiting if self._is_due(lease)]
@@ -44,7 +44,9 @@ class Parked:
         gates = [gate for (run, _), gate in fold_gates(entries).items() if run == lease.run]
         until = parse_time(aside.body["until"]).timestamp()
         decided = any(gate.decision is not None and gate.decision.seq > aside.seq for gate in gates)
-        if decided or now >= until or any(gate.decision is None and tally(gate) is not None for gate in gates):
+        news = aside.body.get("wakes_on", ())
+        heard = any(entry.seq > aside.seq and entry.kind in news for entry in entries)
+        if decided or heard or now >= until or any(gate.decision is None and tally(gate) is not None for gate in gates):
             return True
         self._quiet[lease.run] = (head, until)
         return False

@@ -269,7 +269,8 @@ class _Opened:
             self._call_people(says)
             self.end("fault", says)
         if isinstance(error, ParkedError):
-            self.run.record("put aside", {"gate": error.gate, "until": write_time(error.until)})
+            more = {"wakes_on": list(error.wakes_on)} if error.wakes_on else {}
+            self.run.record("put aside", {"gate": error.gate, "until": write_time(error.until), **more})
             self.run.mirror.put_aside()
         if not isinstance(error, ParkedError):
             self._stop_heart()

@@ -2,7 +2,7 @@
 
 import threading
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -31,14 +31,15 @@ PARKED = "put aside"
 
 class ParkedError(BaseException):
     """
-    The run has nothing to do before somebody answers, or the ladder goes on: its process can go.
+    The run has nothing to do before somebody answers, or a moment comes: its process can go.
 
-    No CrisisError and no Exception: a playbook cannot catch it by mistake.
+    `wakes_on` are the kinds of entries that bring it back as well. No CrisisError and no Exception: a playbook cannot
+    catch it by mistake.
     """
 
-    def __init__(self, gate: str, until: datetime) -> None:
-        super().__init__(f"waits at the gate {gate}")
-        self.gate, self.until = gate, until
+    def __init__(self, gate: str, until: datetime, wakes_on: Iterable[str] = ()) -> None:
+        super().__init__(f"waits at {gate}")
+        self.gate, self.until, self.wakes_on = gate, until, tuple(wakes_on)
 
 
 _current: ContextVar["Run"] = ContextVar("crisis_run")

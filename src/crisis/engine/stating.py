@@ -1,6 +1,6 @@
 """Stating: a person puts facts for the law on record, or takes one back, or a receipt; a one-time code proves who."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
@@ -8,8 +8,8 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from crisis.domain.clock import parse_time, utc_now, write_time
 from crisis.domain.entry import Entry
-from crisis.domain.law.fact import NEVER, STATED, WITHDRAWN, FactKind, fold_facts, parse_value, sealed
-from crisis.domain.law.receipt import FILED, fold_receipts
+from crisis.domain.law.fact import NEVER, FactKind, fold_facts, parse_value, sealed
+from crisis.domain.law.receipt import fold_receipts
 from crisis.domain.redaction import Mask
 from crisis.engine.booth import Booth, RefusedVote, Way
 from crisis.engine.codes import Showing, unproved_by_code
@@ -54,12 +54,9 @@ def state_facts(
         raise ProtocolError("facts", wanted="NAME=VALUE", saw="none", then="`crisis facts ask` lists what is missing")
     if not shown:
         raise ProtocolError("evidence", wanted="how you know", saw="nothing", then="name a log, a ticket or a person")
-    bodies = [
-        {"fact": name, "value": value, "evidence": shown, "zone": _zone(person)} for name, value in values.items()
-    ]
-    return _said(
-        booth, incident, person, "facts", lambda who: [_sealed(booth, incident, STATED, who, one) for one in bodies]
-    )
+    zone = _zone(person)
+    bodies = [{"fact": name, "value": value, "evidence": shown, "zone": zone} for name, value in values.items()]
+    return _said(booth, incident, "fact stated", person, bodies)
 
 
 def withdraw_fact(booth: Booth, incident: str, number: int, person: Person, because: str) -> list[Entry] | RefusedVote:
@@ -81,7 +78,7 @@ def withdraw_fact(booth: Booth, incident: str, number: int, person: Person, beca
     if not shown:
         raise ProtocolError("reason", wanted="why it is taken back", saw="nothing", then="say it with --because")
     body = {"number": number, "fact": found.fact, "because": shown}
-    return _said(booth, incident, person, "facts", lambda who: [_sealed(booth, incident, WITHDRAWN, who, body)])
+    return _said(booth, incident, "fact withdrawn", person, [body])
 
 
 def file_receipt(
@@ -100,15 +97,11 @@ def file_receipt(
         then = "write what the recipient gave back, or how it was sent"
         raise ProtocolError(duty, wanted="a reference", saw="nothing", then=then)
     body = {"duty": duty, "at": write_time(at), "reference": shown, "zone": _zone(person)}
-    return _said(booth, incident, person, f"notice {duty}", lambda who: [_sealed(booth, incident, FILED, who, body)])
+    return _said(booth, incident, "notice filed", person, [body])
 
 
 def _said(
-    booth: Booth,
-    incident: str,
-    person: Person,
-    about: str,
-    bodies: Callable[[str], list[tuple[str, dict[str, Any]]]],
+    booth: Booth, incident: str, kind: str, person: Person, bodies: Sequence[Mapping[str, Any]]
 ) -> list[Entry] | RefusedVote:
     who = _who(booth, person)
     if booth.journal.head(incident) is None:
@@ -116,14 +109,11 @@ def _said(
     known = booth.protocol.people.get(who)
     if known is None or known.proof is None or known.proof.totp is None:
         return RefusedVote(f"{who[:40]!r} has no one-time code to prove who they are")
-    refusal = unproved_by_code(booth.journal, Showing(who, person.code, known.proof.totp, incident, about), utc_now())
+    refusal = unproved_by_code(booth.journal, Showing(who, person.code, known.proof.totp, incident, kind), utc_now())
     if refusal is not None:
         return RefusedVote(refusal)
-    return [booth.journal.append(incident, kind, who, body) for kind, body in bodies(who)]
-
-
-def _sealed(booth: Booth, incident: str, kind: str, who: str, body: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
-    return kind, sealed(kind, incident, who, body, booth.key)
+    made = [sealed(kind, incident, who, body, booth.key) for body in bodies]
+    return [booth.journal.append(incident, kind, who, body) for body in made]
 
 
 def _who(booth: Booth, person: Person) -> str:

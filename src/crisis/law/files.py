@@ -11,6 +11,7 @@ from pydantic import TypeAdapter, ValidationError
 from ruamel.yaml import YAML
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
+from crisis.domain.law.condition import roles_in
 from crisis.domain.law.fact import FactKind
 from crisis.domain.law.instrument import Instrument
 from crisis.errors import ProtocolError
@@ -28,6 +29,14 @@ class Library:
 
     instruments: tuple[Instrument, ...]
     kinds: Mapping[str, FactKind]
+
+    def roles(self) -> frozenset[str]:
+        """Return every role that some law asks for."""
+        every = [
+            condition for one in self.instruments for condition in (one.binds, *(duty.when for duty in one.duties))
+        ]
+        every += [free.when for one in self.instruments for duty in one.duties for free in duty.exempt if free.when]
+        return frozenset(role for condition in every for role in roles_in(condition))
 
 
 def load_law(more: Iterable[Path] = ()) -> Library:

@@ -1,5 +1,6 @@
 """Reading: what the law asks of an incident, from its journal: rulings, clocks, and what is still to be said."""
 
+import difflib
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -44,8 +45,20 @@ class Reading:
 
 
 def library_of(protocol: Protocol, protocol_file: Path) -> Library:
-    """Read all instruments, and the files that the protocol adds from its own folder."""
-    return load_law(protocol_file.resolve().parent / name for name in protocol.law.more)
+    """
+    Read all instruments, and the files that the protocol adds from its own folder.
+
+    Raises ProtocolError for a file that cannot be read, and for a role that no instrument knows: a misspelt one would
+    leave duties unclear, or out.
+    """
+    library = load_law(protocol_file.resolve().parent / name for name in protocol.law.more)
+    known = library.roles()
+    strange = [one for one in (*protocol.law.roles, *protocol.law.not_roles) if one not in known]
+    if strange:
+        close = difflib.get_close_matches(strange[0], known, 1)
+        then = f"did you mean {close[0]}?" if close else f"known: {', '.join(sorted(known))}"
+        raise ProtocolError(f"role {strange[0]!r}", wanted="one that a law asks for", saw="an unknown one", then=then)
+    return library
 
 
 def read_law(

@@ -5,6 +5,7 @@ from datetime import datetime
 
 from crisis.domain.correlation import Case
 from crisis.domain.entry import Entry
+from crisis.domain.incident import is_lasting
 from crisis.domain.start import CHECK_HEALTH, Start
 from crisis.journal.inbox import JOINED, OPENED, STARTED, Settled
 from crisis.receiver.context import Context
@@ -51,6 +52,6 @@ class Afterwards:
 
 def _ended_last(entries: list[Entry]) -> bool:
     """Whether the last thing that an alert or a run has said is that a run of another kind ended."""
-    telling = [entry for entry in entries if entry.kind in ("alert", "started", "ended")]
+    telling = [one for one in entries if one.kind in ("alert", "started", "ended") and not is_lasting(one)]
     last = telling[-1] if telling else None
     return last is not None and last.kind == "ended" and last.body.get("playbook") != CHECK_HEALTH

@@ -55,6 +55,11 @@ class Clock(Strict):
             return self.pessimistic_start, self.pessimistic
         return None
 
+    @property
+    def shares(self) -> tuple[float, ...]:
+        """The shares of its time at which somebody is called, and its end."""
+        return (*ALARMS, 1.0)
+
     def alarm_at(self, share: float) -> datetime | None:
         """Return when a share of the time is gone."""
         if self.counts is None:
@@ -63,10 +68,10 @@ class Clock(Strict):
         return start + (end - start) * share
 
     def alarms_due(self, now: datetime) -> list[float]:
-        """Return the shares of `ALARMS` that are gone; none for what is filed or held."""
+        """Return the shares that are gone; none for what is filed or held."""
         if self.state in ("filed", "filed late", "held"):
             return []
-        return [share for share in ALARMS if (at := self.alarm_at(share)) is not None and at <= now]
+        return [share for share in self.shares if (at := self.alarm_at(share)) is not None and at <= now]
 
     def left(self, now: datetime) -> timedelta | None:
         """Return how much time is left, negative once it is over."""

@@ -11,7 +11,19 @@ from pydantic import BaseModel, BeforeValidator, Field, model_validator
 
 from crisis.domain.model import Strict, Text
 
-__all__ = ["AllOf", "AnyOf", "Claim", "Condition", "Judgement", "NoneOf", "Verdict", "judge", "names_in", "places_in"]
+__all__ = [
+    "AllOf",
+    "AnyOf",
+    "Claim",
+    "Condition",
+    "Judgement",
+    "NoneOf",
+    "Verdict",
+    "judge",
+    "names_in",
+    "places_in",
+    "roles_in",
+]
 
 Verdict = Literal["yes", "no", "unclear"]
 
@@ -118,6 +130,12 @@ def names_in(condition: Condition) -> set[str]:
 def places_in(condition: Condition) -> set[str]:
     """Return the places in which a condition asks for people."""
     return {claim.place for claim in _claims(condition) if claim.place is not None}
+
+
+def roles_in(condition: Condition) -> set[str]:
+    """Return the roles that a condition asks for."""
+    found = [claim.one_of or (str(claim.is_),) for claim in _claims(condition) if claim.fact == "role"]
+    return {role for some in found for role in some}
 
 
 def _claims(condition: Condition) -> Iterator[Claim]:

@@ -9,6 +9,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 from typing import Annotated, Any, Literal, Self
+from zoneinfo import ZoneInfo
 
 from pydantic import AwareDatetime, Field, StringConstraints, TypeAdapter, ValidationError, model_validator
 
@@ -30,6 +31,7 @@ __all__ = [
     "fold_facts",
     "is_ours",
     "parse_value",
+    "say_value",
     "sealed",
 ]
 
@@ -182,6 +184,22 @@ def is_ours(entry: Entry, key: bytes | None) -> bool:
 def parse_value(kind: FactKind, text: str) -> Any:
     """Read what somebody typed for a fact, as JSON keeps it; ValueError says what would be right."""
     return _PARSERS[kind.kind](kind, text.strip())
+
+
+def say_value(value: Any, zone: str = "UTC") -> str:
+    """Say what was stated: a moment as the clock showed in a zone, numbers with their bounds."""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, list):
+        return ", ".join(map(str, value))
+    if isinstance(value, Mapping) and set(value) == {"least", "most"}:
+        return str(Number.model_validate(value))
+    if isinstance(value, Mapping):
+        return ", ".join(f"{place} {Number.model_validate(number)}" for place, number in value.items())
+    try:
+        return f"{parse_time(str(value)).astimezone(ZoneInfo(zone)):%Y-%m-%d %H:%M} {zone}"
+    except ValueError:
+        return str(value)
 
 
 def _replaces(entry: Entry, before: Statement) -> bool:

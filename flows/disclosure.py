@@ -1,0 +1,24 @@
+"""Playbook: the law asks to tell somebody of an incident; it follows the clocks until everything is on record."""
+
+from crisis.engine.action import attempt
+from crisis.engine.playbook import ServiceName, playbook
+from tasks.disclose import ask_for_facts, read_clocks, rest_until_news, show_clocks, warn_of_clocks
+from tasks.notify import call_for_help
+
+
+@playbook(escalate=call_for_help, ends=("told", "every notice that applies is on record"))
+def disclosure(service: ServiceName) -> None:
+    """
+    Follow the legal clocks of an incident for as long as it takes, and call named people as time runs down.
+
+    Starts  a person, with `crisis law follow`
+    Asks    nobody for a decision: people state facts, and record what was filed
+    Proves  every duty that applies has a receipt, or people stated that there was no breach
+    """
+    attempt(ask_for_facts, service)
+    clocks = read_clocks(service)
+    show_clocks(clocks)
+    for who, news in clocks.alarms.items():
+        attempt(warn_of_clocks, who, news)
+    if not clocks.is_over:
+        rest_until_news(clocks)
