@@ -17,7 +17,9 @@ from crisis.settings import read_reference
 
 __all__ = ["RedisStore", "connect", "number", "open_redis", "translated"]
 
-_SCAN, _UNLINK, _ROUNDS = 5000, 1000, 4
+_SCAN, _UNLINK = 5000, 1000
+_PAGE, _ROUNDS = 250, 16
+"""Keys of one page inside the server, and pages of one call: small pages stay in the cache of the processor."""
 _PASSES = 2
 """A request that was under way may write its session back after it was removed: it has ended by the second pass."""
 
@@ -182,7 +184,7 @@ def _sweep_by_script(server: "redis.Redis", pattern: str) -> Iterator[int]:
     cursor: Any = 0
     while True:
         with translated("sweep", pattern):
-            answer: Any = server.eval(_SWEEP, 0, cursor, pattern, _UNLINK, _ROUNDS)
+            answer: Any = server.eval(_SWEEP, 0, cursor, pattern, _PAGE, _ROUNDS)
         cursor = int(answer[0])
         yield int(answer[1])
         if cursor == 0:
