@@ -17,6 +17,7 @@ __all__ = [
     "Away",
     "BreakGlass",
     "Build",
+    "Contact",
     "Gate",
     "GateKind",
     "Journey",
@@ -321,6 +322,15 @@ class Slack(Strict):
     )
 
 
+class Contact(Strict):
+    """Whom a notice names for questions: a data protection officer, or another person."""
+
+    name: Text = Field(description="as it stands in the notice")
+    role: str = Field(default="", description="for example Data Protection Officer")
+    email: str = Field(default="", description="address for questions")
+    phone: str = Field(default="", description="telephone number for questions")
+
+
 class Law(Strict):
     """Where the company is bound, and as what. A role that stands in neither list leaves its duties unclear."""
 
@@ -330,6 +340,8 @@ class Law(Strict):
     more: tuple[Text, ...] = Field(
         default=(), description="files with duties of your own: contracts, insurers; from the protocol's folder"
     )
+    address: str = Field(default="", description="postal address of the company, as it stands in notices")
+    contact: Contact | None = Field(default=None, description="whom notices name for questions")
     counsel: tuple[Name, ...] = Field(default=(), description="people of whom one approves every notice")
     alarms: tuple[Name, ...] = Field(default=(), description="who is called when a clock runs out; counsel if nobody")
 

@@ -11,6 +11,7 @@ from pydantic import TypeAdapter, ValidationError
 from ruamel.yaml import YAML
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
+from crisis.domain.disclosure.dossier import fact_of
 from crisis.domain.law.condition import roles_in
 from crisis.domain.law.fact import FactKind
 from crisis.domain.law.instrument import Instrument
@@ -60,7 +61,14 @@ def load_law(more: Iterable[Path] = ()) -> Library:
         lost = sorted(instrument.waits_for() - where.keys())
         if lost:
             raise ProtocolError(instrument.id, wanted="terms that start from duties", saw=f"no duty {lost[0]}")
-    return Library(tuple(found), kinds)
+    return Library(tuple(found), {**kinds, **_texts(found)})
+
+
+def _texts(instruments: Iterable[Instrument]) -> dict[str, FactKind]:
+    """Return a fact for each passage that a person may write, by what the first law says that wants it."""
+    items = {fact_of(item): item for one in instruments for duty in one.duties for item in duty.must_contain}
+    asks = "For the notices, or `unknown until DATE`: {}"
+    return {name: FactKind(name=name, kind="text", asks=asks.format(item.says)) for name, item in items.items()}
 
 
 def _is_instrument(file: Traversable) -> bool:
