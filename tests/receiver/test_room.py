@@ -1,11 +1,13 @@
 """The incident room: what its page shows, and what it says of a chain that somebody changed."""
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
 
-from crisis.domain.clock import utc_now
+from crisis.domain.clock import utc_now, write_time
 from crisis.domain.incident import Incident
+from crisis.domain.law.fact import STATED, sealed
 from crisis.journal.store import Journal
 from crisis.receiver.context import Context
 from crisis.receiver.pages import fragment
@@ -130,3 +132,23 @@ def test_every_damage_has_its_words(inside: Browser, context: Context, sql: str,
 
     assert answer.status_code == 200
     assert says in answer.text
+
+
+def test_legal_clocks_count_once_somebody_has_stated_a_fact(inside: Browser, room: Room, context: Context) -> None:
+    """Until then there is no word of them; then the tightest is there with its time, its recipient and its zone."""
+    before = inside.send("GET", ROOM).text
+    key, detected = context.settings.signing_key(), utc_now() - timedelta(hours=30)
+    said = {"detected": write_time(detected), "aware": write_time(detected), "personal_data": True, "risk": "risk"}
+    for name, value in {
+        **said,
+        "people": {"DE": {"least": 5, "most": 5}, "elsewhere": {"least": 0, "most": 0}},
+    }.items():
+        body = {"fact": name, "value": value, "evidence": "a log", "zone": "UTC"}
+        room.journal.append(INCIDENT, STATED, "cleo", sealed(STATED, INCIDENT, "cleo", body, key))
+    after = inside.send("GET", ROOM).text
+
+    assert "Legal clocks" not in before
+    assert "Notification to the supervisory authority (General Data Protection Regulation, Art. 33(1))" in after
+    assert f'data-due="{write_time(detected + timedelta(hours=72))[:19]}' in after
+    assert "counsel decides" in after
+    assert "cleo stated: personal data" in after

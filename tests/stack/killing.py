@@ -170,14 +170,14 @@ def _plain(text: str) -> str:
 
 
 def main() -> int:
-    """Kill at every event, some of them in each rehearsal, or at the ones given; print N of N."""
+    """Kill at every event, some in each rehearsal, or at the ones given (`9 40`, or `9,40` in one); print N of N."""
     words = sys.argv[1:]
-    scenario = words.pop(0) if words and not words[0].isdecimal() else "bad-deploy"
+    scenario = words.pop(0) if words and not words[0][0].isdecimal() else "bad-deploy"
     with tempfile.TemporaryDirectory(prefix="crisis-kill-seed-") as folder:
         seed = seed_prefect(Path(folder))
         calm = rehearse_once((), seed, scenario)
         _print(f"undisturbed: {calm.events} events, {calm.world['end']}, {calm.seconds:.0f} s")
-        groups = [[int(word)] for word in words] or _spread(calm.events)
+        groups = [[int(one) for one in word.split(",")] for word in words] or _spread(calm.events)
         good, total = 0, sum(len(group) for group in groups)
         for group in groups:
             try:

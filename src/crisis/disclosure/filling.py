@@ -107,16 +107,15 @@ class _Filler:
             return "; ".join(told[one] for one in (value if isinstance(value, list) else [value]))
         if isinstance(value, bool):
             return self.words.labels["yes" if value else "no"]
-        if name == "people":
-            return self._people(value)
         if isinstance(value, dict):
-            return self.words.count(Number.model_validate(value))
-        if value == NEVER:
-            return ""
+            return self._people(value) if name == "people" else self.words.count(Number.model_validate(value))
+        return "" if value == NEVER else self._moment_or_text(str(value))
+
+    def _moment_or_text(self, value: str) -> str:
         try:
-            return say_moment(parse_time(str(value)), self.zone)
+            return say_moment(parse_time(value), self.zone)
         except ValueError:
-            return str(value)
+            return value
 
     def _people(self, by_place: Mapping[str, Any]) -> str:
         """Say how many in the recipient's place, where people were counted by place, and in all."""
