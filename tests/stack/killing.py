@@ -144,6 +144,7 @@ def _company(plot: Breach) -> dict[str, Any]:
     shape = plot.company.shape()
     # A canary's login that was tried again has left one session more.
     shape["sessions"] = "all ended" if shape["sessions"] < plot.sessions_before / 10 else shape["sessions"]
+    shape["secrets"] = {_plain(name): one for name, one in shape["secrets"].items()}  # a key's id may be part of a name
     doors = {door.name: "open" if door.shut_at is None else "shut" for door in plot.intruder.doors}
     return {"company": shape, "doors": doors, "secrets found": plot.hits}
 
