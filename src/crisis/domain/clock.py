@@ -9,6 +9,9 @@ from pydantic import BeforeValidator, PlainSerializer
 __all__ = ["Duration", "parse_duration", "parse_time", "say_duration", "utc_now", "write_time"]
 
 _UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
+_DAYS_FROM = 100
+"""From so many hours on, days are said: laws and people count in 72 hours."""
+
 _PART = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d)")
 
 
@@ -42,7 +45,7 @@ def parse_duration(value: object) -> timedelta:
 
 
 def say_duration(length: timedelta) -> str:
-    """Say a duration for people: `340 ms`, `12.4 s`, `3 min 05 s`, `2 h 10 min`."""
+    """Say a duration for people: `340 ms`, `12.4 s`, `3 min 05 s`, `2 h 10 min`, `29 d 17 h`."""
     seconds = length.total_seconds()
     if seconds < 1:
         return f"{seconds * 1000:.0f} ms"
@@ -51,7 +54,10 @@ def say_duration(length: timedelta) -> str:
     minutes, rest = divmod(round(seconds), 60)
     if minutes < 60:  # noqa: PLR2004
         return f"{minutes} min {rest:02d} s"
-    return f"{minutes // 60} h {minutes % 60:02d} min"
+    hours = minutes // 60
+    if hours < _DAYS_FROM:
+        return f"{hours} h {minutes % 60:02d} min"
+    return f"{hours // 24} d {hours % 24:02d} h"
 
 
 Duration = Annotated[

@@ -7,6 +7,7 @@ from zoneinfo import ZoneInfo
 
 from crisis.domain.entry import Entry
 from crisis.domain.law.clocks import Clock
+from crisis.domain.law.instrument import RECEIPT
 from crisis.law import Reading, read_law
 from crisis.receiver.context import Context
 
@@ -39,6 +40,19 @@ class Legal:
     questions: int = 0
     contradictions: tuple[str, ...] = ()
     unknown: tuple[str, ...] = ()
+
+    @property
+    def sure(self) -> tuple[LegalClock, ...]:
+        """What applies, and what only may but is late: each is a card of its own."""
+        return tuple(one for one in self.clocks if not self._is_remote(one))
+
+    @property
+    def perhaps(self) -> tuple[LegalClock, ...]:
+        """What may apply, and has time yet: folded away, so that nobody scrolls past what is due tonight."""
+        return tuple(one for one in self.clocks if self._is_remote(one))
+
+    def _is_remote(self, one: LegalClock) -> bool:
+        return one.unclear and one.sign not in ("bad", "warn")
 
 
 def legal_of(context: Context, name: str, entries: Sequence[Entry], now: datetime) -> Legal | None:
@@ -73,11 +87,17 @@ def _clock(one: Clock, now: datetime) -> LegalClock:
         sign=signs.get(one.state, "warn" if late else "wait"),
         due=one.due or one.pessimistic,
         local=_local(one.due or one.pessimistic, one.zone),
-        starts=f"{one.period} from {one.starts.replace('_', ' ')}",
+        starts=f"{one.period} from {_said(one.starts)}",
         pessimistic=one.pessimistic,
         unclear=one.ruling.verdict == "unclear",
         sure=duty.certainty or instrument.certainty,
     )
+
+
+def _said(starts: str) -> str:
+    if starts.startswith(RECEIPT):
+        return f"the day on which {starts.removeprefix(RECEIPT)} was filed"
+    return starts.replace("_", " ")
 
 
 def _local(moment: datetime | None, zone: str) -> str:

@@ -1,7 +1,7 @@
 """Clocks: by when each duty must be done, counted from what people stated, and beside it from the first sign."""
 
 from collections.abc import Callable, Iterable
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Literal
 from zoneinfo import ZoneInfo
 
@@ -23,7 +23,8 @@ HOLD = "law_enforcement_hold"
 
 State = Literal["running", "overdue", "not started", "held", "filed", "filed late"]
 
-_ORDER: tuple[State, ...] = ("overdue", "running", "held", "not started", "filed late", "filed")
+_RANK: dict[State, int] = {"overdue": 0, "running": 1, "not started": 1, "held": 2, "filed late": 4, "filed": 4}
+"""What runs, also from the first sign alone, comes before what is held and what is done."""
 
 
 class Clock(Strict):
@@ -90,7 +91,8 @@ def run_clocks(
     """Return a clock for each duty that applies or may, those first that run out first."""
     wanted = [ruling for ruling in rulings if ruling.verdict != "no" and not ruling.is_remote and ruling.duty.terms]
     clocks = [_clock(ruling, case, now, calendar) for ruling in wanted]
-    return sorted(clocks, key=lambda one: (_ORDER.index(one.state), one.counts is None, one.counts and one.counts[1]))
+    far = datetime.max.replace(tzinfo=UTC)
+    return sorted(clocks, key=lambda one: (_RANK[one.state] if one.counts else 3, one.counts[1] if one.counts else far))
 
 
 def _clock(ruling: Ruling, case: Case, now: datetime, calendar: Callable[[str], Calendar]) -> Clock:

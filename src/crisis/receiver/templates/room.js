@@ -11,6 +11,7 @@ const clock = moment => new Date(moment).toISOString().slice(11, 19) + " UTC";
 
 function lasting(ms) {
   const s = Math.max(0, Math.round(ms / 1000)), m = Math.floor(s / 60), h = Math.floor(m / 60);
+  if (h >= 100) return Math.floor(h / 24) + " d " + two(h % 24) + " h";
   return h ? h + " h " + two(m % 60) + " min" : m ? m + " min " + two(s % 60) + " s" : s + " s";
 }
 
