@@ -1,5 +1,6 @@
 """Drafting: notices from the command line, with a list of what the law wants in each and what nobody knows yet."""
 
+from datetime import datetime
 from pathlib import Path
 
 from rich.console import Console
@@ -8,13 +9,15 @@ from rich.text import Text
 
 from crisis.commands.clocks import COUNSEL
 from crisis.disclosure import LANGUAGES, words_of, write_draft
-from crisis.disclosure.folder import Folder
+from crisis.disclosure.drafting import Draft
+from crisis.disclosure.folder import Folder, Kept
 from crisis.disclosure.gathering import gather
 from crisis.domain.clock import utc_now
 from crisis.domain.law.duties import Ruling
 from crisis.errors import ProtocolError
 from crisis.journal.store import Journal
 from crisis.law import library_of, read_law
+from crisis.paper import PaperAbout, write_docx, write_pdf
 from crisis.protocol_file import load_protocol
 from crisis.settings import Settings
 
@@ -38,6 +41,8 @@ def draft_notices(
         draft = write_draft(ruling, dossier, language)
         kept = folder.keep(draft)
         about = "new" if kept.new else "unchanged"
+        if not kept.markdown.with_suffix(".pdf").exists():  # new, or cut off before it was printed
+            _print(draft, folder, kept, incident, dossier.now)
         console.print(Text.assemble((ruling.duty.id, "bold"), f": version {kept.version}, {about}: {kept.markdown}"))
         table = Table(box=None, pad_edge=False, show_header=False)
         for one in draft.passages:
@@ -48,6 +53,21 @@ def draft_notices(
         says = ", ".join(reading.facts.contradictions())
         console.print(f"contradicted, so left open: {says}", style="bold yellow", highlight=False)
     console.print(f"A draft goes to nobody by itself. {COUNSEL}", style="dim")
+
+
+def _print(draft: Draft, folder: Folder, kept: Kept, incident: str, made: datetime) -> None:
+    """Put a new version on paper beside its text: DOCX to edit, PDF to read and sign."""
+    about = PaperAbout(
+        title=draft.title,
+        language=draft.language,
+        version=kept.version,
+        sha256=draft.sha256,
+        incident=incident,
+        made_at=made,
+        draft=True,
+    )
+    folder.keep_paper(draft, kept.version, "docx", write_docx(draft.markdown, about))
+    folder.keep_paper(draft, kept.version, "pdf", write_pdf(draft.markdown, about))
 
 
 def _wanted(rulings: list[Ruling], duties: list[str]) -> list[Ruling]:

@@ -106,7 +106,7 @@ def _prove(
     console: Console,
     say: Callable[[Person], list[Entry] | RefusedVote | None],
 ) -> None:
-    said = say(Person(who, getpass.getpass("One-time code: "), "command line", zone))
+    said = say(Person(who, lambda: getpass.getpass("One-time code: "), "command line", zone))
     if isinstance(said, RefusedVote):
         raise UnauthorisedError(f"{who} at {about}", wanted="a proof of who you are", saw=said.because)
     console.print("on record" if said else "it is on record already", style="green" if said else "yellow")

@@ -1,6 +1,6 @@
 """Stating: a person puts facts for the law on record, or takes one back, or a receipt; a one-time code proves who."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
@@ -25,10 +25,14 @@ _CLOCKS_DIFFER = timedelta(minutes=1)
 
 @dataclass(frozen=True, slots=True)
 class Person:
-    """Who says something, with the code that proves it, by which way, and the zone their clock shows."""
+    """
+    Who says something, with the code that proves it, by which way, and the zone their clock shows.
+
+    The code may be a function that asks for it: it is called once all else is found right.
+    """
 
     who: str
-    code: str = field(default="", repr=False)
+    code: str | Callable[[], str] = field(default="", repr=False)
     how: Way = "page"
     zone: str = "UTC"
 
@@ -109,7 +113,8 @@ def _said(
     known = booth.protocol.people.get(who)
     if known is None or known.proof is None or known.proof.totp is None:
         return RefusedVote(f"{who[:40]!r} has no one-time code to prove who they are")
-    refusal = unproved_by_code(booth.journal, Showing(who, person.code, known.proof.totp, incident, kind), utc_now())
+    code = person.code if isinstance(person.code, str) else person.code()
+    refusal = unproved_by_code(booth.journal, Showing(who, code, known.proof.totp, incident, kind), utc_now())
     if refusal is not None:
         return RefusedVote(refusal)
     made = [sealed(kind, incident, who, body, booth.key) for body in bodies]
