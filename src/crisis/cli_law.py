@@ -102,14 +102,18 @@ def filed(
 def draft(
     incident: Incident,
     duties: Annotated[list[str] | None, typer.Argument(help="duties, by id; all that apply or may, if none")] = None,
-    language: Annotated[str, typer.Option(help="language of the notices")] = "en",
+    paper: Annotated[
+        list[str] | None,
+        typer.Option(help="brief, customers, staff, press, withdrawal or follow-up; may be given several times"),
+    ] = None,
+    language: Annotated[str, typer.Option(help="language of the notices: en, de or fr")] = "en",
     into: Annotated[Path | None, typer.Option(help="folder for them; by default disclosure/ in the home")] = None,
     home: Home = None,
 ) -> None:
     """Draft notices, and show what the law wants in each and what nobody knows yet. They go to nobody by themselves."""
     from crisis.commands.drafting import draft_notices  # noqa: PLC0415
 
-    draft_notices(settings_at(home), incident, duties or [], language, into, Console())
+    draft_notices(settings_at(home), incident, duties or [], paper or [], language, into, Console())
 
 
 @law.command("follow")

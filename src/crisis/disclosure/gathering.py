@@ -7,6 +7,7 @@ from crisis.domain.disclosure.dossier import Dossier, measures_of
 from crisis.domain.entry import Entry
 from crisis.domain.incident import fold_incident
 from crisis.domain.law.fact import STATED, WITHDRAWN
+from crisis.domain.law.receipt import FILED
 from crisis.domain.protocol import Protocol
 from crisis.law import Reading
 
@@ -17,13 +18,13 @@ def gather(incident: str, entries: Sequence[Entry], reading: Reading, protocol: 
     """
     Return all that a notice may say.
 
-    Its time is that of the last fact or measure: the same facts are the same text, whenever it is drawn up.
+    Its time is that of the last fact, measure or receipt: the same facts are the same text, whenever it is drawn up.
     """
     allowed = words_of("en").measures
     telling = [
         entry.time
         for entry in entries
-        if entry.kind in (STATED, WITHDRAWN) or (entry.kind == "done" and entry.body.get("action") in allowed)
+        if entry.kind in (STATED, WITHDRAWN, FILED) or (entry.kind == "done" and entry.body.get("action") in allowed)
     ]
     return Dossier(
         incident=incident,
@@ -31,6 +32,7 @@ def gather(incident: str, entries: Sequence[Entry], reading: Reading, protocol: 
         law=protocol.law,
         facts=reading.facts,
         measures=measures_of(entries, allowed),
+        receipts=tuple(reading.case.receipts.values()),
         opened=reading.case.opened,
         now=max(telling, default=reading.case.opened),
         drill=fold_incident(incident, entries).drill,

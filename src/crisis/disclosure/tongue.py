@@ -18,18 +18,32 @@ LANGUAGES = tuple(sorted(one.name.removesuffix(".yaml") for one in _FOLDER.iterd
 
 
 class Words(Strict):
-    """One language: its labels, and how each fact, kind of data and measure is said."""
+    """One language: its labels, and how each fact, kind of data, measure and thing that a law wants is said."""
 
     language: Text
     name: Text
     number: Text
     labels: Mapping[str, str]
+    phases: Mapping[str, str]
+    titles: Mapping[str, str]
+    laws: Mapping[str, str]
     breach_of: Mapping[str, str]
     risk: Mapping[str, str]
     harm: Mapping[str, str]
     data_kinds: Mapping[str, str]
     facts: Mapping[str, str]
     measures: Mapping[str, str]
+    headings: Mapping[str, str]
+    letter: Mapping[str, str]
+
+    def as_law_says(self, says: str) -> str:
+        """Return words of a law's file, which are English: in another language they are marked as not translated."""
+        shown = f"{says[0].upper()}{says[1:]}"
+        return shown if self.language == "en" else self.labels["untranslated"].format(says=shown)
+
+    def law(self, instrument: str, title: str) -> str:
+        """Return the name of an instrument, else its title in its file."""
+        return self.laws.get(instrument) or self.as_law_says(title)
 
     def count(self, number: Number) -> str:
         """Say a number as far as it is known: exactly, within bounds, or not at all."""

@@ -9,6 +9,7 @@ from pydantic import AwareDatetime
 from crisis.domain.entry import Entry
 from crisis.domain.law.fact import Facts, Statement
 from crisis.domain.law.instrument import Item
+from crisis.domain.law.receipt import Receipt
 from crisis.domain.model import Strict, Text
 from crisis.domain.protocol import Law
 
@@ -53,6 +54,7 @@ class Dossier(Strict):
     law: Law
     facts: Facts
     measures: tuple[Measure, ...]
+    receipts: tuple[Receipt, ...] = ()
     opened: AwareDatetime
     now: AwareDatetime
     drill: bool = False
