@@ -2,7 +2,7 @@
 
 from crisis.engine.action import attempt
 from crisis.engine.playbook import ServiceName, playbook
-from tasks.disclose import ask_for_facts, read_clocks, rest_until_news, show_clocks, warn_of_clocks
+from tasks.disclose import look_at_clocks, rest_until_news, show_clocks, warn_of_clocks
 from tasks.notify import call_for_help
 
 
@@ -15,10 +15,8 @@ def disclosure(service: ServiceName) -> None:
     Asks    nobody for a decision: people state facts, and record what was filed
     Proves  every duty that applies has a receipt, or people stated that there was no breach
     """
-    attempt(ask_for_facts, service)
-    clocks = read_clocks(service)
+    clocks = look_at_clocks(service)
     show_clocks(clocks)
-    for who, news in clocks.alarms.items():
-        attempt(warn_of_clocks, who, news)
+    told = [attempt(warn_of_clocks, who, news) for who, news in clocks.alarms.items()]
     if not clocks.is_over:
-        rest_until_news(clocks)
+        rest_until_news(clocks, told)

@@ -1,25 +1,29 @@
 """Disclose: what the law asks of an incident, whom to call as its clocks run down, and when to look again."""
 
-from datetime import datetime
+import hashlib
+from collections.abc import Iterable
+from datetime import datetime, timedelta
 from typing import NoReturn
 from zoneinfo import ZoneInfo
 
 from crisis.domain.change import Change
-from crisis.domain.clock import parse_time, utc_now, write_time
+from crisis.domain.clock import utc_now, write_time
 from crisis.domain.entry import Entry
-from crisis.domain.law.clocks import Clock
+from crisis.domain.law.clocks import HOLD, Clock
 from crisis.domain.law.fact import STATED, WITHDRAWN
 from crisis.domain.law.receipt import FILED
 from crisis.domain.model import Strict
-from crisis.engine.action import action
+from crisis.engine.action import action, attempt, past
 from crisis.engine.look import observation
 from crisis.engine.rest import rest
 from crisis.engine.run import current_run
+from crisis.errors import ProtocolError
 from crisis.law import Reading, library_of, read_law
-from tasks.notify import tell
+from tasks.notify import call_for_help, calls_of, tell
 
 _NEWS = (STATED, WITHDRAWN, FILED)
 _CALLED_FROM = 0.9
+_AGAIN, _SOON, _DAILY = timedelta(minutes=10), timedelta(hours=1), timedelta(days=1)
 _SHOWN = 3
 _ROOM = "{room}"
 
@@ -34,6 +38,7 @@ class Clocks(Strict):
     """
 
     says: str
+    has_facts: bool
     is_over: bool
     alarms: dict[str, tuple[str, ...]]
     rows: tuple[dict[str, str], ...]
@@ -49,11 +54,14 @@ def read_clocks(service: str) -> Clocks:
     running = [one for one in reading.clocks if one.state in ("running", "overdue", "not started", "held")]
     over = _is_over(reading)
     coming = [at for one in running for share in one.shares if (at := one.alarm_at(share)) is not None and at > now]
+    hold = reading.facts.moment(HOLD)
+    coming += [hold] if hold is not None and hold > now else []
     first = next((f"; the tightest: {_say(one)}" for one in running if one.counts), "")
     asked = len(reading.questions())
     rest_of_it = "; all is on record" if over else f"; {asked} questions open"
     return Clocks(
         says=f"{service}: {len(running)} clocks run{first}{rest_of_it}",
+        has_facts=bool(reading.facts.statements),
         is_over=over,
         alarms={who: news for who, news in alarms.items() if news},
         rows=tuple({"duty": one.ruling.duty.id, "state": one.state, "until": _until(one)} for one in reading.clocks),
@@ -76,16 +84,17 @@ def warn_of_clocks(who: str, news: tuple[str, ...]) -> Change:
     more = f" And {len(found) - _SHOWN} more." if len(found) > _SHOWN else ""
     says = f"The law's time runs out: {'; '.join(lines) or 'see the room'}.{more} No notice is on record yet."
     loud = any(_share_of(one) >= _CALLED_FROM for one in news)
-    rung = [at for one, mark in found if (at := one.alarm_at(_share_of(mark))) is not None]
-    since = min(rung, default=None) if loud else None
-    change = tell(who, [who], f"law {_digest(news)}", f"{says} {_ROOM}", call_since=since)
-    return change.model_copy(update={"facts": {**change.facts, "warned": list(news), "who": who}})
+    # Since this very warning began, and none of the calls that are on record for other things.
+    began = [entry.time for entry in past(warn_of_clocks, who, news) if entry.kind == "intended"]
+    since, calls = min(began, default=None) if loud else None, calls_of(current_run().entries())
+    change = tell(who, [who], f"law {_digest(news)}", f"{says} {_ROOM}", call_since=since, others=calls)
+    return change.model_copy(update={"facts": {**change.facts, "warned": [mark for _, mark in found], "who": who}})
 
 
 @action(kind="inform", needs=("twilio:messages",), undo="none")
-def ask_for_facts(service: str) -> Change:
+def ask_for_facts(service: str, day: str) -> Change:
     """
-    Ask counsel, or whoever decides, for the facts that the law turns on, once.
+    Ask counsel, or whoever decides, for the facts that the law turns on, once a day (`2026-11-24`).
 
     Again  finds the message at the provider and sends none twice.
     Undo   none.
@@ -94,9 +103,9 @@ def ask_for_facts(service: str) -> Change:
     incident = current_run().incident
     says = (
         f"{service}: the law may ask to tell authorities or people. State when it was detected and known, and what is "
-        f"affected: crisis facts ask {incident}. Clocks run from the first sign until you do."
+        f"affected: crisis facts ask {incident}. No clock can be counted before."
     )
-    return tell(service, _people(), "law facts", f"{says} {_ROOM}")
+    return tell(service, _people(), f"law facts {day}", f"{says} {_ROOM}")
 
 
 def show_clocks(clocks: Clocks) -> None:
@@ -105,9 +114,32 @@ def show_clocks(clocks: Clocks) -> None:
     run.mirror.show(f"clocks-{run.incident.lower()}", "table", list(clocks.rows), "Legal clocks; counsel decides")
 
 
-def rest_until_news(clocks: Clocks) -> NoReturn:
-    """Give the process up until the next alarm, or until somebody states, withdraws or files something."""
-    rest("the law", clocks.next_at, _NEWS)
+def look_at_clocks(service: str) -> Clocks:
+    """
+    Ask for facts, once a day while nobody has stated any, and read the clocks.
+
+    Laws that cannot be read end nothing: people are called, and it looks again within the hour.
+    """
+    try:
+        clocks = read_clocks(service)
+    except ProtocolError as error:
+        attempt(call_for_help, service, str(error))
+        rest("the law", utc_now() + _SOON, _NEWS)
+    if not clocks.has_facts:
+        attempt(ask_for_facts, service, f"{utc_now():%Y-%m-%d}")
+    return clocks
+
+
+def rest_until_news(clocks: Clocks, told: Iterable[Change | None]) -> NoReturn:
+    """
+    Give the process up until the next alarm, or until somebody states, withdraws or files something.
+
+    Where somebody could not be told, it tries again in ten minutes; while nobody states anything, it asks every day.
+    """
+    soonest = [clocks.next_at] if clocks.next_at is not None else []
+    soonest += [utc_now() + _AGAIN] if None in told else []
+    soonest += [utc_now() + _DAILY] if not clocks.has_facts else []
+    rest("the law", min(soonest, default=None), _NEWS)
 
 
 def _read(now: datetime) -> Reading:
@@ -137,7 +169,7 @@ def _warned(entry: Entry, who: str) -> list[str]:
 
 def _is_over(reading: Reading) -> bool:
     """Whether everything that applies is on record, and nothing is unclear."""
-    if reading.facts.value("is_none") is True:
+    if reading.case.is_none:
         return True
     filed = reading.case.receipts
     due = [one for one in reading.rulings if one.duty.kind != "record" or one.duty.terms]  # the journal is our record
@@ -156,8 +188,8 @@ def _share_of(mark: str) -> float:
 
 
 def _digest(news: tuple[str, ...]) -> str:
-    first, share, due = news[0].split(" ")
-    return f"{first} {share} {parse_time(due):%m%dT%H%M} {len(news)}"
+    """Name one batch of news, so that no other is taken for it."""
+    return f"{news[0].split(' ')[0]} {hashlib.sha256(' '.join(news).encode()).hexdigest()[:8]}"
 
 
 def _say(one: Clock) -> str:

@@ -116,7 +116,7 @@ def call_for_help(service: str, says: str) -> Change:
         for entry in mine
         if entry.kind == "intended" and entry.seq > ended and entry.body["action"] == call_for_help.__name__
     )
-    mark, others = f"help {run.id[:8]} {run.tries + 1}", _calls_of(run.entries())
+    mark, others = f"help {run.id[:8]} {run.tries + 1}", calls_of(run.entries())
     return tell(service, names, mark, f"{text} {_ROOM}", call_since=began, others=others)
 
 
@@ -229,10 +229,10 @@ def _ring(who: str, person: Person, gate: Gate | None, text: str) -> list[str]:
         and entry.seq > gate.asked_as
     ]
     tries = [entry.time for entry in mine if entry.kind == "intended"]
-    if _calls_of(mine):
+    if calls_of(mine):
         return []  # a run that had ended goes on with the question it had asked
     with twilio.connect(run.protocol.messages) as client:
-        if len(tries) > 1 and _called(client, person.call, tries[0], _calls_of(run.entries())):
+        if len(tries) > 1 and _called(client, person.call, tries[0], calls_of(run.entries())):
             return []
         if not _has_codes(person):
             return [client.call(person.call, text)]
@@ -241,6 +241,6 @@ def _ring(who: str, person: Person, gate: Gate | None, text: str) -> list[str]:
         return [client.ask_by_call(person.call, ticket.address(voice, key))]
 
 
-def _calls_of(entries: Iterable[Entry]) -> set[str]:
+def calls_of(entries: Iterable[Entry]) -> set[str]:
     """Return the calls that finished actions made: none of them is one whose record a crash has cost us."""
     return {sid for entry in entries for sid in (entry.body.get("facts") or {}).get("calls", ())}

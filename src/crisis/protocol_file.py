@@ -393,10 +393,14 @@ def _wrong_people(root: dict[Any, Any]) -> Faults:
     for where, who in asked:
         if isinstance(who, str) and who not in people:
             yield where, f"no such person {who!r}", _pick(who, people)
-    for where, who in [*((("stakeholders", at), who) for at, who in _list(root.get("stakeholders"))), *warned]:
+    for at, who in _list(root.get("stakeholders")):
         person = people.get(who) if isinstance(who, str) else None
         if isinstance(person, dict) and not (person.get("sms") or person.get("call")):
-            yield where, f"{who} cannot be reached", f"add people.{who}.sms or .call"
+            yield ("stakeholders", at), f"{who} cannot be reached", f"add people.{who}.sms or .call"
+    for where, who in warned:
+        person = people.get(who) if isinstance(who, str) else None
+        if isinstance(person, dict) and not person.get("sms"):
+            yield where, f"{who} cannot be warned", f"add people.{who}.sms: a warning is an SMS first"
     yield from _deputy_loops({who: _map(person).get("deputy") for who, person in people.items()})
     yield from _one_human_twice(people)
 

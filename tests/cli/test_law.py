@@ -53,7 +53,7 @@ def test_clocks_and_duties_follow_from_them(stated: Crisis) -> None:
 
 
 def test_questions_name_the_fact_that_answers_them(crisis: Crisis, journal: Journal) -> None:
-    """Those that decide the most stand first; where nobody has said anything, the first is whether it is about people."""
+    """Each with how many duties it decides; at first, whether personal data is affected is one of them."""
     found = crisis("facts", "ask", INCIDENT)
 
     assert journal.head(INCIDENT) is not None

@@ -5,7 +5,7 @@ from datetime import timedelta
 import pyotp
 import pytest
 
-from crisis.domain.clock import utc_now, write_time
+from crisis.domain.clock import utc_now
 from crisis.domain.entry import Entry
 from crisis.domain.law.fact import STATED, Facts, fold_facts
 from crisis.domain.law.receipt import fold_receipts
@@ -76,7 +76,9 @@ def test_what_nobody_sealed_does_not_count(room: Room) -> None:
 @pytest.mark.parametrize(
     ("name", "value", "says"),
     [
-        ("aware", write_time(utc_now() + timedelta(hours=1)), "a moment that has been"),
+        ("aware", "2098-01-01T00:00Z", "a moment that has been"),
+        ("aware", "2026", "no moment"),
+        ("people", "UK 5", "write GB"),
         ("aware", "yesterday", "no moment"),
         ("aware", "2026-11-24T03:12", "no moment"),
         ("risk", "huge", "none of: unlikely, risk, high"),
@@ -136,6 +138,21 @@ def test_a_receipt_counts_once_and_needs_a_reference(room: Room) -> None:
 
     assert again is None
     assert fold_receipts(room.journal.entries(INCIDENT), KEY)["eu-gdpr-33"].reference == "case 1"
+
+
+def test_a_receipt_that_was_wrong_is_taken_back(room: Room) -> None:
+    """Its clock runs again, and the right one can be put on record."""
+    file_receipt(room.booth, INCIDENT, "gb-gdpr-33", utc_now(), "case 1", person())
+    number = fold_receipts(room.journal.entries(INCIDENT), KEY)["gb-gdpr-33"].number
+    withdraw_fact(room.booth, INCIDENT, number, person("ben"), "it went to the authority of the union")
+
+    assert fold_receipts(room.journal.entries(INCIDENT), KEY) == {}
+
+
+def test_a_number_by_place_that_is_too_long_is_refused_whole(room: Room) -> None:
+    """Cut in the middle it would be another number."""
+    with pytest.raises(ProtocolError, match="2000 characters at most"):
+        state(room, people=", ".join(f"US-{one:03} 100000" for one in range(200)))
 
 
 def test_a_secret_in_the_evidence_is_masked_and_the_seal_holds(room: Room) -> None:

@@ -199,6 +199,45 @@ def _of(instrument: str, told: Case) -> list[Ruling]:
     return [one for one in judge_duties(LIBRARY.instruments, told, NOW) if one.instrument.id == instrument]
 
 
+@pytest.mark.parametrize(
+    "people",
+    [{"US-CA": (600, 600), "GB": (5, 5)}, {"US-CA": (0, None), "GB": (0, None)}, {"US-CA": (0, 900), "GB": (0, 9)}],
+)
+def test_a_number_that_is_contradicted_or_unknown_hides_no_clock(people: dict[str, Any]) -> None:
+    """Somebody says that people are affected there: until all agree that none are, the clock runs."""
+    about: dict[str, Any] = {**SURE, "people": people, "detected": OPENED, "discovered": OPENED, "aware": OPENED}
+    said = facts(*about.items(), ("data_kinds", ["credentials"]), ("breach_of", ["confidentiality"]))
+    other = facts(("people", {"US-CA": (601, 601), "GB": (5, 5)}), by="dan").statements[0]
+    both = Facts(statements=(*said.statements, other.model_copy(update={"number": 90})))
+    found = Case(OPENED, both, CONTROLLER, LIBRARY.kinds)
+    clocks = run_clocks(judge_duties(LIBRARY.instruments, found, NOW), found, NOW, calendar_of)
+
+    assert {"us-ca-1798-82-people", "gb-gdpr-33"} <= {one.ruling.duty.id for one in clocks if one.due}
+
+
+@pytest.mark.parametrize("known", ["processor_told_us", "suspected", "confirmed_personal_data", "discovered"])
+def test_whatever_was_known_first_starts_the_clock_of_the_first_sign(known: str) -> None:
+    """A company to whom its processor has told it cannot wait until it calls itself aware."""
+    about: dict[str, Any] = {**SURE, known: OPENED}
+    found = clock(case(CONTROLLER, **about), "eu-gdpr-33")
+
+    assert found.pessimistic == OPENED + timedelta(hours=72)
+    assert found.alarms_due(OPENED + timedelta(hours=80)) == [0.5, 0.75, 0.9, 1.0]
+
+
+def test_only_counsel_can_say_that_there_was_no_breach() -> None:
+    """Then nothing applies, and a notice that was filed is to be withdrawn."""
+    company = CONTROLLER.model_copy(update={"counsel": ("cleo",)})
+    filed = {"eu-gdpr-33": "2026-03-03T09:00Z"}
+    by_counsel = case(company, **SURE, is_none=True, filed=filed)
+    statements = (*by_counsel.facts.statements[:-1], by_counsel.facts.statements[-1].model_copy(update={"by": "dan"}))
+    by_dan = Case(OPENED, Facts(statements=statements), company, LIBRARY.kinds, by_counsel.receipts)
+
+    assert ruling(by_counsel, "eu-gdpr-33").verdict == "no"
+    assert ruling(by_counsel, "eu-gdpr-33").notes == ("a notice was filed: withdraw it",)
+    assert ruling(by_dan, "eu-gdpr-33").verdict == "yes"
+
+
 def test_the_tightest_clock_comes_first() -> None:
     """Whatever the order of the files."""
     told = case(CONTROLLER, **SURE, detected=OPENED, aware=OPENED)

@@ -37,12 +37,17 @@ def read_incident(settings: Settings, incident: str, now: datetime | None = None
 
 def show_clocks(settings: Settings, incident: str, console: Console, *, watch: bool) -> None:
     """Print the clocks of an incident, the tightest first; with `watch` let them count until Ctrl-C."""
+    reading = read_incident(settings, incident)
     if not watch:
-        console.print(_clocks(read_incident(settings, incident), utc_now()))
+        console.print(_clocks(reading, utc_now()))
         return
+    protocol, key = load_protocol(settings.protocol_file), settings.signing_key()
+    journal = Journal.open(settings.journal)
     with Live(console=console, auto_refresh=False) as live:
         while True:
-            live.update(_clocks(read_incident(settings, incident), utc_now()), refresh=True)
+            now = utc_now()
+            reading = read_law(reading.library, protocol, incident, journal.entries(incident), key, now)
+            live.update(_clocks(reading, now), refresh=True)
             time.sleep(1)
 
 
@@ -53,7 +58,8 @@ def follow_clocks(settings: Settings, incident: str, requester: str | None, cons
     if found.opened_at is None:
         raise ProtocolError(incident, wanted="an incident of this journal", saw="none", then="check the name")
     more = {"incident": incident}
-    summary, level, key = f"the law and {incident}", int(found.level), f"{incident}:disclosure"
+    ends = sum(one.kind == "ended" and one.body.get("playbook") == "disclosure" for one in entries)
+    summary, level, key = f"the law and {incident}", int(found.level), f"{incident}:disclosure:{ends}"
     start_playbook(settings, "disclosure", found.service, summary, level, requester, console, more, key)
 
 

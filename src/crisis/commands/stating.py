@@ -2,16 +2,14 @@
 
 import getpass
 from collections.abc import Callable
-from datetime import datetime
 
-from pydantic import AwareDatetime, TypeAdapter, ValidationError
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from crisis.commands.clocks import read_incident
 from crisis.domain.entry import Entry
-from crisis.domain.law.fact import say_value
+from crisis.domain.law.fact import parse_moment, say_value
 from crisis.engine.booth import Booth, RefusedVote
 from crisis.engine.stating import Person, file_receipt, state_facts, withdraw_fact
 from crisis.errors import ProtocolError, UnauthorisedError
@@ -54,8 +52,8 @@ def file(settings: Settings, incident: str, duty: str, at: str, reference: str, 
         then = "`crisis law duties` lists them"
         raise ProtocolError(duty[:60], wanted="the id of a duty", saw="none", then=then)
     try:
-        moment: datetime = TypeAdapter(AwareDatetime).validate_python(at)
-    except ValidationError:
+        moment = parse_moment(at)
+    except ValueError:
         then = "write for example 2026-11-24T03:12+01:00"
         raise ProtocolError("--at", wanted="a moment with its zone", saw=at[:40], then=then) from None
     _prove(

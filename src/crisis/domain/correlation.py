@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from crisis.domain.alerting import Cause, Intake, Maintenance
 from crisis.domain.clock import say_duration
 from crisis.domain.entry import Entry
-from crisis.domain.incident import RECOVERED, fold_incident, is_lasting
+from crisis.domain.incident import RECOVERED, fold_incident, is_about_law, is_lasting
 from crisis.domain.level import Level
 from crisis.domain.start import HAND_OVER, Start, incident_id
 
@@ -109,7 +109,7 @@ Verdict = Start | Join | Held
 def fold_case(incident: str, entries: list[Entry]) -> Case | None:
     """Read a case out of an incident's entries; None for one that nothing opened."""
     found = fold_incident(incident, entries)
-    if found.opened_at is None:
+    if found.opened_at is None or is_about_law(found):
         return None
     opened = next(entry for entry in entries if entry.kind == "opened")
     telling = [entry for entry in entries if not is_lasting(entry)]

@@ -7,7 +7,17 @@ from datetime import datetime
 from crisis.domain.entry import Entry
 from crisis.domain.level import Level
 
-__all__ = ["HANDED_OVER", "RECOVERED", "TOLD", "Incident", "Measure", "ended_runs", "fold_incident", "is_lasting"]
+__all__ = [
+    "HANDED_OVER",
+    "RECOVERED",
+    "TOLD",
+    "Incident",
+    "Measure",
+    "ended_runs",
+    "fold_incident",
+    "is_about_law",
+    "is_lasting",
+]
 
 RECOVERED = "recovered"
 """The outcome of a run whose every proof held; every other outcome asks for somebody."""
@@ -56,7 +66,7 @@ def fold_incident(incident: str, entries: Iterable[Entry]) -> Incident:
     found, running, levelled = Incident(incident), set[str](), False
     for entry in entries:
         body = entry.body
-        if is_lasting(entry):
+        if is_lasting(entry) and found.playbook not in _LASTING:
             continue
         if entry.kind == "opened" and found.opened_at is None:  # whoever opened it stays who opened it
             found.service, found.summary = str(body["service"]), str(body["summary"])
@@ -83,6 +93,11 @@ def fold_incident(incident: str, entries: Iterable[Entry]) -> Incident:
 def is_lasting(entry: Entry) -> bool:
     """Whether an entry is the start or the end of a run that follows the incident for months, and is no part of it."""
     return entry.kind in ("started", "ended") and entry.body.get("playbook") in _LASTING
+
+
+def is_about_law(incident: Incident) -> bool:
+    """Whether an incident was opened to follow legal clocks alone: no alert belongs to it, it holds up no remedy."""
+    return incident.playbook in _LASTING
 
 
 def ended_runs(entries: Iterable[Entry]) -> set[str]:

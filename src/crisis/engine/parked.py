@@ -45,7 +45,9 @@ class Parked:
         until = parse_time(aside.body["until"]).timestamp()
         decided = any(gate.decision is not None and gate.decision.seq > aside.seq for gate in gates)
         news = aside.body.get("wakes_on", ())
-        heard = any(entry.seq > aside.seq and entry.kind in news for entry in entries)
+        # Since the start, and not since it was put aside: what came while it was at work, it may not have read.
+        began = max((one.seq for one in entries if one.kind == "started" and one.run == lease.run), default=0)
+        heard = any(entry.seq > began and entry.kind in news for entry in entries)
         if decided or heard or now >= until or any(gate.decision is None and tally(gate) is not None for gate in gates):
             return True
         self._quiet[lease.run] = (head, until)

@@ -184,7 +184,10 @@ def _open(name: str, service: str, given: dict[str, Any], escalate: Callable[[st
     )
     if plain != flow_run.parameters:
         mirror.started_with(Mask()(flow_run.name), plain)
-    unknown = _unknown(protocol, service, requester, incident)
+    # Who started it may have left the company since: a run that lasts for months goes on without them.
+    began = journal.entries(incident)
+    newcomer = not any(entry.kind == "started" and entry.run == str(flow_run.id) for entry in began)
+    unknown = _unknown(protocol, service, requester if newcomer else "", incident)
     if unknown is not None:
         refuse(journal, leases, lease, unknown)
         mirror.close()

@@ -22,7 +22,7 @@ from prefect.exceptions import ObjectNotFound, PrefectHTTPStatusError
 from prefect.states import Cancelled, Completed, Crashed, Failed, Scheduled
 
 from crisis.domain.clock import utc_now
-from crisis.domain.incident import RECOVERED
+from crisis.domain.incident import RECOVERED, TOLD
 from crisis.domain.protocol import Protocol
 from crisis.domain.start import Start, incident_id
 from crisis.engine.child import Order, drive, register
@@ -366,7 +366,7 @@ class Responder:
         if flow_run.state is not None and (flow_run.state.is_final() or flow_run.state_name in _WISHES):
             return
         state: State[Any] = Crashed() if lease is None else Failed(message=lease.ended)
-        if lease is not None and lease.ended == RECOVERED:
+        if lease is not None and lease.ended in (RECOVERED, TOLD):
             state = Completed()
         await self.client.set_flow_run_state(flow_run.id, state, force=True)
 

@@ -65,23 +65,25 @@ def state_facts(
 
 def withdraw_fact(booth: Booth, incident: str, number: int, person: Person, because: str) -> list[Entry] | RefusedVote:
     """
-    Take a statement back: its author, or counsel. It stays on record, and counts no more.
+    Take a statement or a receipt back: its author, or counsel. It stays on record, and counts no more.
 
     Raises ProtocolError for a number that is no statement that counts; UnauthorisedError for anybody else's.
     """
-    facts = fold_facts(booth.journal.entries(incident), booth.key)
-    found = next((one for one in facts.statements if one.number == number and one.counts), None)
+    entries = booth.journal.entries(incident)
+    receipts = fold_receipts(entries, booth.key).values()
+    said = {one.number: (one.by, one.fact) for one in fold_facts(entries, booth.key).statements if one.counts}
+    found = (said | {one.number: (one.by, one.duty) for one in receipts}).get(number)
     if found is None:
         then = "`crisis facts list` shows the numbers"
         raise ProtocolError(f"statement {number}", wanted="one that counts", saw="none", then=then)
-    who = _who(booth, person)
-    if who != found.by and who not in booth.protocol.law.counsel:
-        allowed = ", ".join(dict.fromkeys((found.by, *booth.protocol.law.counsel)))
+    who, (author, about) = _who(booth, person), found
+    if who != author and who not in booth.protocol.law.counsel:
+        allowed = ", ".join(dict.fromkeys((author, *booth.protocol.law.counsel)))
         raise UnauthorisedError(f"statement {number}", wanted=f"its author or counsel: {allowed}", saw=who)
     shown = _plain(because)
     if not shown:
         raise ProtocolError("reason", wanted="why it is taken back", saw="nothing", then="say it with --because")
-    body = {"number": number, "fact": found.fact, "because": shown}
+    body = {"number": number, "fact": about, "because": shown}
     return _said(booth, incident, "fact withdrawn", person, [body])
 
 
@@ -129,6 +131,9 @@ def _value(name: str, text: str, kinds: Mapping[str, FactKind], now: datetime) -
     kind = kinds.get(name)
     if kind is None:
         raise ProtocolError(name[:40], wanted=f"a fact: {', '.join(kinds)}", saw="none of them")
+    if len(text) > LONGEST:
+        then = "sum it up, by country and not by town"
+        raise ProtocolError(name, wanted=f"{LONGEST} characters at most", saw=f"{len(text)}", then=then)
     try:
         value = parse_value(kind, _plain(text))
     except ValueError as error:

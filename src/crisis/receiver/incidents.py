@@ -8,7 +8,7 @@ from fastapi.responses import RedirectResponse
 
 from crisis.domain.clock import utc_now
 from crisis.domain.entry import Entry
-from crisis.domain.incident import RECOVERED, Incident, fold_incident
+from crisis.domain.incident import RECOVERED, TOLD, Incident, fold_incident
 from crisis.domain.picture import draw_timeline
 from crisis.domain.report import write_report
 from crisis.domain.timeline import say_person, waiting
@@ -93,4 +93,9 @@ def _newest(context: Context) -> Iterator[tuple[str, Incident | None, bool, str 
             yield name, None, False, None  # one that is damaged must not hide the others
             continue
         incident = fold_incident(name, entries)
-        yield name, incident, incident.outcome == RECOVERED, waiting(entries, utc_now(), context.protocol.people)
+        yield (
+            name,
+            incident,
+            incident.outcome in (RECOVERED, TOLD),
+            waiting(entries, utc_now(), context.protocol.people),
+        )

@@ -10,7 +10,7 @@ from crisis.domain.checklist import HandTask, fold_tasks
 from crisis.domain.clock import utc_now
 from crisis.domain.decision import Gate, fold_gates
 from crisis.domain.entry import Entry, verify_chain
-from crisis.domain.incident import RECOVERED, Incident, ended_runs, fold_incident
+from crisis.domain.incident import RECOVERED, TOLD, Incident, ended_runs, fold_incident
 from crisis.domain.plan import CHANGE, NO
 from crisis.domain.protocol import Person
 from crisis.domain.scorecard import fold_scorecard
@@ -79,7 +79,7 @@ class Room:
         """How it stands: `wait` while it runs, else `ok`, `warn` or `bad`."""
         if self.incident is None or self.incident.ended_at is None:
             return "wait"
-        if self.incident.outcome != RECOVERED:
+        if self.incident.outcome not in (RECOVERED, TOLD):
             return "bad"
         return "warn" if self.incident.measures else "ok"
 

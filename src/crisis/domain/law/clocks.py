@@ -18,7 +18,7 @@ __all__ = ["ALARMS", "Clock", "State", "run_clocks"]
 ALARMS = (0.5, 0.75, 0.9)
 """After which share of the time somebody is called."""
 
-DETECTED = "detected"
+_SIGNS = ("detected", "processor_told_us", "authority_told_us")
 HOLD = "law_enforcement_hold"
 
 State = Literal["running", "overdue", "not started", "held", "filed", "filed late"]
@@ -153,5 +153,7 @@ def _start(starts: str, case: Case, *, pessimistic: bool) -> datetime | None:
     stated, kind = case.facts.moment(starts), case.kinds[starts]
     if not pessimistic:
         return stated
-    early = case.facts.moment(kind.pessimistic) if kind.pessimistic else None
-    return min((one for one in (stated, early) if one is not None), default=None)
+    # As if it had been known as soon as anybody knew anything.
+    signs = [name for name, one in case.kinds.items() if one.pessimistic] if kind.pessimistic else []
+    early = [case.facts.moment(name) for name in (*signs, *(_SIGNS if kind.pessimistic else ()))]
+    return min((one for one in (stated, *early) if one is not None), default=None)

@@ -35,6 +35,16 @@ class Case:
         """Whether the company says that it is bound in a place, in a part of it, or in all of what it lies in."""
         return any(lies_in(one, place) or lies_in(place, one) for one in self.company.jurisdictions)
 
+    def may_reach(self, place: str) -> bool:
+        """Whether the company is bound near a place, or anybody has said that people there may be affected."""
+        return self.is_near(place) or any(lies_in(one, place) or lies_in(place, one) for one in self.facts.places())
+
+    @property
+    def is_none(self) -> bool:
+        """Whether counsel has stated that there was no breach at all; where there is no counsel, anybody."""
+        said = [one for one in self.facts.of("is_none") if not self.company.counsel or one.by in self.company.counsel]
+        return bool(said) and all(one.value is True for one in said)
+
 
 class Ruling(Strict):
     """Whether one duty applies, why, and what would decide it. It is a reading for counsel, who decides."""
@@ -56,11 +66,8 @@ def judge_duties(law: Iterable[Instrument], case: Case, now: datetime) -> list[R
 
 def unknown_places(law: Iterable[Instrument], case: Case) -> tuple[str, ...]:
     """Return the places with people affected that no instrument here knows: counsel must be asked about them."""
-    by_place = case.facts.value("people")
-    named = [one for one in by_place if one != "elsewhere"] if isinstance(by_place, Mapping) else []
-    affected = [one for one in named if Number.model_validate(by_place[one]).most != 0]
     known = {place for instrument in law for place in places_in(instrument.binds)}
-    return tuple(one for one in affected if not any(lies_in(one, place) for place in known))
+    return tuple(one for one in case.facts.places() if not any(lies_in(one, place) for place in known))
 
 
 def _of_instrument(instrument: Instrument, case: Case, now: datetime) -> Iterator[Ruling]:
@@ -104,6 +111,10 @@ def _changed(ruling: Ruling, *, was: bool) -> Ruling:
 
 
 def _rule(instrument: Instrument, duty: Duty, case: Case) -> Ruling:
+    if case.is_none:
+        notes_then = ("a notice was filed: withdraw it",) if duty.id in case.receipts else ()
+        because_then = ("counsel stated that there was no breach",)
+        return Ruling(instrument=instrument, duty=duty, verdict="no", because=because_then, notes=notes_then)
     holds = _knowledge(case, instrument.place)
     bound = judge(instrument.binds, holds)
     found = judge(AllOf(all_of=(instrument.binds, duty.when)), holds)
@@ -124,7 +135,7 @@ def _rule(instrument: Instrument, duty: Duty, case: Case) -> Ruling:
         because=because,
         missing=found.missing if verdict == "unclear" else (),
         notes=tuple(notes),
-        is_remote=verdict == "unclear" and bound.verdict == "unclear" and not case.is_near(instrument.place),
+        is_remote=verdict == "unclear" and bound.verdict == "unclear" and not case.may_reach(instrument.place),
     )
 
 

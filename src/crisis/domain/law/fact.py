@@ -7,9 +7,9 @@ earliest of two moments counts, and of two other values neither.
 
 import re
 from collections.abc import Callable, Iterable, Mapping
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Annotated, Any, Literal, Self
-from zoneinfo import ZoneInfo
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import AwareDatetime, Field, StringConstraints, TypeAdapter, ValidationError, model_validator
 
@@ -30,6 +30,7 @@ __all__ = [
     "Statement",
     "fold_facts",
     "is_ours",
+    "parse_moment",
     "parse_value",
     "say_value",
     "sealed",
@@ -46,6 +47,12 @@ NEVER = "never"
 
 ELSEWHERE = "elsewhere"
 """In a number of people by place: everywhere that is not named."""
+
+_NOT_ISO = {"UK": "GB", "EL": "GR"}
+"""Codes that are in use, and under which no law would be found."""
+
+_MOMENT = re.compile(r"20\d\d-\d\d-\d\dT\d\d:\d\d(:\d\d(\.\d{1,6})?)?(Z|[+-]\d\d:\d\d)")
+"""A moment of this century with its zone: nothing that a parser would take for a number of seconds."""
 
 FactName = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{1,39}$")]
 
@@ -139,20 +146,39 @@ class Facts(Strict):
         return said[-1].value if said and len({_plain(one.value) for one in said}) == 1 else None
 
     def people(self, place: str = "") -> Number:
-        """Return how many people are affected in a place and all that lies in it; everywhere without a place."""
-        by_place = self.value("people")
-        if not isinstance(by_place, Mapping):
+        """
+        Return how many people are affected in a place and all that lies in it; everywhere without a place.
+
+        Where people contradict each other, it is between the least and the most that anybody says.
+        """
+        said = [_people_in(one.value, place) for one in self.of("people")]
+        if not said:
             return Number()
-        known = {name: Number.model_validate(number) for name, number in by_place.items()}
-        here = [number for name, number in known.items() if not place or (name != ELSEWHERE and lies_in(name, place))]
-        inside = sum(here, start=Number(most=0))
-        if place in known or (not place and ELSEWHERE in known):
-            return inside
-        # Of 600 in the US, any number may be in California: a whole that was named says that much of its parts.
-        around = [number for name, number in known.items() if place and name != ELSEWHERE and lies_in(place, name)]
-        if around:
-            return inside + sum((Number(most=one.most) for one in around), start=Number(most=0))
-        return inside + known.get(ELSEWHERE, Number())
+        most = [one.most for one in said]
+        highest = None if None in most else max(one for one in most if one is not None)
+        return Number(least=min(one.least for one in said), most=highest)
+
+    def places(self) -> tuple[str, ...]:
+        """Return the places that anybody has named, where the number of people is not said to be zero."""
+        every = {
+            place: Number.model_validate(number) for one in self.of("people") for place, number in one.value.items()
+        }
+        return tuple(place for place, number in every.items() if place != ELSEWHERE and number.most != 0)
+
+
+def _people_in(by_place: Mapping[str, Any], place: str) -> Number:
+    known = {name: Number.model_validate(number) for name, number in by_place.items()}
+    inside = sum(
+        (number for name, number in known.items() if not place or (name != ELSEWHERE and lies_in(name, place))),
+        start=Number(most=0),
+    )
+    if place in known or (not place and ELSEWHERE in known):
+        return inside
+    # Of 600 in the US, any number may be in California: a whole that was named says that much of its parts.
+    around = [number for name, number in known.items() if place and name != ELSEWHERE and lies_in(place, name)]
+    if around:
+        return inside + sum((Number(most=one.most) for one in around), start=Number(most=0))
+    return inside + known.get(ELSEWHERE, Number())
 
 
 def fold_facts(entries: Iterable[Entry], key: bytes | None = None) -> Facts:
@@ -172,6 +198,16 @@ def fold_facts(entries: Iterable[Entry], key: bytes | None = None) -> Facts:
 def sealed(kind: str, incident: str, who: str, body: Mapping[str, Any], key: bytes) -> dict[str, Any]:
     """Return the body of an entry by which a person states or withdraws; the seal binds person, incident and words."""
     return {**body, "seal": seal(key, kind, {**body, "incident": incident, "who": who})}
+
+
+def parse_moment(text: str) -> datetime:
+    """Read a moment as people write it, with its zone; ValueError on anything else."""
+    try:
+        moment: datetime = TypeAdapter(AwareDatetime).validate_python(text if _MOMENT.fullmatch(text) else "")
+        return moment.astimezone(UTC)
+    except (ValidationError, OverflowError):
+        msg = f"{text[:40]!r} is no moment; write for example 2026-11-24T03:12+01:00, or never"
+        raise ValueError(msg) from None
 
 
 def is_ours(entry: Entry, key: bytes | None) -> bool:
@@ -198,7 +234,7 @@ def say_value(value: Any, zone: str = "UTC") -> str:
         return ", ".join(f"{place} {Number.model_validate(number)}" for place, number in value.items())
     try:
         return f"{parse_time(str(value)).astimezone(ZoneInfo(zone)):%Y-%m-%d %H:%M} {zone}"
-    except ValueError:
+    except (ValueError, OverflowError, ZoneInfoNotFoundError):
         return str(value)
 
 
@@ -212,14 +248,7 @@ def _plain(value: Any) -> str:
 
 
 def _moment(_kind: FactKind, text: str) -> str:
-    if text.lower() == NEVER:
-        return NEVER
-    try:
-        moment = TypeAdapter(AwareDatetime).validate_python(text)
-    except ValidationError:
-        msg = f"{text!r} is no moment; write for example 2026-11-24T03:12+01:00, or never"
-        raise ValueError(msg) from None
-    return write_time(moment)
+    return NEVER if text.lower() == NEVER else write_time(parse_moment(text))
 
 
 def _answer(_kind: FactKind, text: str) -> bool:
@@ -251,6 +280,9 @@ def _people(_kind: FactKind, text: str) -> dict[str, Any]:
         place, _, number = one.strip().partition(" ")
         if place != ELSEWHERE and not re.match(PLACE, place):
             msg = f"{place!r} is no place; write a country or state as ISO 3166 does: DE, US-CA, or EU, or elsewhere"
+            raise ValueError(msg)
+        if place in _NOT_ISO:
+            msg = f"{place} is no code of ISO 3166; write {_NOT_ISO[place]}"
             raise ValueError(msg)
         if place in found:
             msg = f"{place} stands twice"

@@ -6,7 +6,7 @@ from pydantic import AwareDatetime
 
 from crisis.domain.clock import parse_time
 from crisis.domain.entry import Entry
-from crisis.domain.law.fact import is_ours
+from crisis.domain.law.fact import WITHDRAWN, is_ours
 from crisis.domain.model import Strict, Text
 
 __all__ = ["FILED", "Receipt", "fold_receipts"]
@@ -33,4 +33,6 @@ def fold_receipts(entries: Iterable[Entry], key: bytes | None = None) -> dict[st
             body = entry.body
             about = {"duty": body["duty"], "at": parse_time(body["at"]), "reference": body["reference"]}
             found.setdefault(str(body["duty"]), Receipt(number=entry.seq, by=entry.actor, **about))
+        elif entry.kind == WITHDRAWN and is_ours(entry, key):
+            found = {duty: one for duty, one in found.items() if one.number != entry.body["number"]}
     return found
