@@ -58,7 +58,7 @@ def locked() -> list[str]:
 
 def test_everything_is_locked_by_hash() -> None:
     """Each entry has one exact version and its hashes."""
-    entry = re.compile(r"^[A-Za-z0-9._-]+(?:\[[a-z0-9,_-]+\])?==\S+(?: ;[^#]*?)?(?: +--hash=sha256:[0-9a-f]{64})+\s*$")
+    entry = re.compile(r"^[A-Za-z0-9._-]+(?:\[[a-z0-9, _-]+\])?==\S+(?: ;[^#]*?)?(?: +--hash=sha256:[0-9a-f]{64})+\s*$")
     loose = [line.split()[0] for line in locked() if not entry.match(line)]
 
     assert len(locked()) > 20

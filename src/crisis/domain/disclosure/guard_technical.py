@@ -78,13 +78,7 @@ _WHILE_OPEN: _Rules = (
             "/etc/",
             "/proc/",
             ":\\",
-            "/var/",
-            "/usr/",
-            "/home/",
-            "/opt/",
-            "/srv/",
-            "/root/",
-            "/tmp/",  # noqa: S108  looked for, not used
+            *(f"/{one}/" for one in ("var", "usr", "home", "opt", "srv", "root", "tmp")),
         ),
     ),
     (
