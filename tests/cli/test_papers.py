@@ -16,7 +16,7 @@ def test_papers_alone(crisis: Crisis, tmp_path: Path) -> None:
     )  # fmt: skip
 
     assert said.code == 0, said.err
-    kept = sorted(one.name for one in (tmp_path / "papers" / INCIDENT).iterdir())
+    kept = sorted(one.name for one in (tmp_path / "papers" / INCIDENT).glob("*.md"))
     assert kept == ["paper-brief.de.v1.md", "paper-press.de.v1.md"]
     assert "# Erste Stellungnahme für die Presse\n" in (tmp_path / "papers" / INCIDENT / kept[1]).read_text("utf-8")
 
