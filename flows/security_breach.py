@@ -10,7 +10,7 @@ from tasks.checklist import wait_for_tasks
 from tasks.contain import contain_leaked, contain_sessions, lift_containment, public_names
 from tasks.evidence import read_evidence, snapshot_evidence, snapshot_leaked
 from tasks.hole import plan_hole
-from tasks.hunt import hunt, known_keys, look_for_stragglers, open_tasks_for_ghosts
+from tasks.hunt import findings_of, hunt, known_keys, look_for_stragglers, open_tasks_for_ghosts
 from tasks.kill import kill_again, plan_kill
 from tasks.notify import ask_decision_maker, call_for_help, notify_stakeholders
 from tasks.prove import prove_dead
@@ -40,7 +40,7 @@ def security_breach(service: ServiceName, leaked: Leaked = (), scope: HowFar = "
     prove_dead(service, found, names, scope)
 
     carry_out("hole", lambda: plan_hole(service), ask_decision_maker)
-    left = hunt(service, known_keys(found, ended))
+    left = findings_of(hunt(service, known_keys(found, ended)))
     open_tasks_for_ghosts(left, scope)
     ended += kill_again(found, names, scope, ended, left)
     prove_dead(service, found, names, scope, left.strangers)

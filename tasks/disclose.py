@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 from crisis.domain.change import Change
 from crisis.domain.clock import utc_now, write_time
 from crisis.domain.entry import Entry
-from crisis.domain.law.clocks import HOLD, Clock
+from crisis.domain.law.clocks import ALARMS, Clock
 from crisis.domain.law.fact import STATED, WITHDRAWN
 from crisis.domain.law.receipt import FILED
 from crisis.domain.model import Strict
@@ -32,12 +32,14 @@ class Clocks(Strict):
     """
     How the clocks stood at a look.
 
+    day         the day of the look, in UTC
     alarms      what each person is to be warned of, as `duty at share of time until due`
     rows        the clocks as a table
     next_at     when the next alarm comes
     """
 
     says: str
+    day: str
     has_facts: bool
     is_over: bool
     alarms: dict[str, tuple[str, ...]]
@@ -53,14 +55,15 @@ def read_clocks(service: str) -> Clocks:
     alarms = {who: tuple(_unheard(who, reading, run.entries(), now)) for who in _people()}
     running = [one for one in reading.clocks if one.state in ("running", "overdue", "not started", "held")]
     over = _is_over(reading)
-    coming = [at for one in running for share in one.shares if (at := one.alarm_at(share)) is not None and at > now]
-    hold = reading.facts.moment(HOLD)
+    coming = [at for one in running for share in ALARMS if (at := one.alarm_at(share)) is not None and at > now]
+    hold = reading.case.hold
     coming += [hold] if hold is not None and hold > now else []
     first = next((f"; the tightest: {_say(one)}" for one in running if one.counts), "")
     asked = len(reading.questions())
     rest_of_it = "; all is on record" if over else f"; {asked} questions open"
     return Clocks(
         says=f"{service}: {len(running)} clocks run{first}{rest_of_it}",
+        day=f"{now:%Y-%m-%d}",
         has_facts=bool(reading.facts.statements),
         is_over=over,
         alarms={who: news for who, news in alarms.items() if news},
@@ -78,7 +81,7 @@ def warn_of_clocks(who: str, news: tuple[str, ...]) -> Change:
     Undo   none: the room shows how each clock stands.
     Fails  RefusedError or TransientError when the provider does not take it.
     """
-    reading = {_mark(one, share): one for one in _read(utc_now()).clocks for share in one.shares}
+    reading = {_mark(one, share): one for one in _read(utc_now()).clocks for share in ALARMS}
     found = [(reading[one], one) for one in news if one in reading]
     lines = [_say(one) for one, _ in found[:_SHOWN]]
     more = f" And {len(found) - _SHOWN} more." if len(found) > _SHOWN else ""
@@ -126,7 +129,7 @@ def look_at_clocks(service: str) -> Clocks:
         attempt(call_for_help, service, str(error))
         rest("the law", utc_now() + _SOON, _NEWS)
     if not clocks.has_facts:
-        attempt(ask_for_facts, service, f"{utc_now():%Y-%m-%d}")
+        attempt(ask_for_facts, service, clocks.day)
     return clocks
 
 

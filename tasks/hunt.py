@@ -8,8 +8,7 @@ from crisis.domain.change import Change
 from crisis.domain.clock import utc_now, write_time
 from crisis.domain.credential import Credential, Inventory, Scope
 from crisis.domain.systems import Aws
-from crisis.engine.action import attempt
-from crisis.engine.look import observation
+from crisis.engine.action import action, attempt
 from crisis.engine.run import current_run
 from tasks.checklist import open_task_for_ghost
 from tasks.contain import first_decision_maker
@@ -37,18 +36,32 @@ class Findings:
         return f"{found}: {first}" if first else found
 
 
-@observation
-def hunt(service: str, known: tuple[str, ...]) -> Findings:  # noqa: ARG001 - it names the look in the timeline
-    """Find live credentials that are not among the known ones, and what differs from the baseline of each account."""
+@action(kind="inform", needs=("crisis:journal",), undo="none")
+def hunt(service: str, known: tuple[str, ...]) -> Change:
+    """
+    Find live credentials that are not among the known ones, and what differs from the baseline of each account.
+
+    What was found is kept on record: what is ended after it has successors that nobody could know at that time.
+
+    Again  takes the findings on record; a run that is tried again hunts anew.
+    Undo   none.
+    Fails  RefusedError or TransientError when a system cannot be listed.
+    """
     run, now, ours = current_run(), take_inventory(), frozenset(known)
     strangers = sorted(one.key for one in now.credentials if one.alive and not one.ours and not _is_known(one, ours))
     since = write_time((run.state().opened_at or utc_now()) - _BEFORE)
     ghosts = list[str]()
     for name, system in run.protocol.systems.items():
         if isinstance(system, Aws):
-            found = attempt(find_aws_ghosts, name, since, known)
-            ghosts += [f"{name}: {line}" for line in (found.lines if found else ("it could not be searched",))]
-    return Findings(tuple(strangers), tuple(ghosts))
+            seen = attempt(find_aws_ghosts, name, since, known)
+            ghosts += [f"{name}: {line}" for line in (seen.lines if seen else ("it could not be searched",))]
+    found = Findings(tuple(strangers), tuple(ghosts))
+    return Change.done(service, found.says, strangers=strangers, ghosts=ghosts)
+
+
+def findings_of(hunted: Change) -> Findings:
+    """Read what a hunt has found."""
+    return Findings(tuple(hunted.facts["strangers"]), tuple(hunted.facts["ghosts"]))
 
 
 def known_keys(found: Inventory, ended: Iterable[Change]) -> tuple[str, ...]:

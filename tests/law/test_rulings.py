@@ -238,6 +238,29 @@ def test_only_counsel_can_say_that_there_was_no_breach() -> None:
     assert ruling(by_dan, "eu-gdpr-33").verdict == "yes"
 
 
+def test_a_late_notice_needs_reasons() -> None:
+    """The clock says so until somebody has stated them."""
+    after = OPENED + timedelta(hours=80)
+    without, given = (
+        case(CONTROLLER, **SURE, aware=OPENED),
+        case(CONTROLLER, **SURE, aware=OPENED, reasons_for_delay="x"),
+    )
+
+    assert clock(without, "eu-gdpr-33", after).notes[0].startswith("late: state reasons_for_delay (reasons")
+    assert not any(one.startswith("late:") for one in clock(given, "eu-gdpr-33", after).notes)
+
+
+def test_only_counsel_can_hold_a_notice_back() -> None:
+    """Anybody else could silence every clock that may be held."""
+    company = Law(jurisdictions=("US-CA",), roles=("controller",), counsel=("dan",))
+    about: dict[str, Any] = {**SURE, "discovered": OPENED, "law_enforcement_hold": OPENED + timedelta(days=300)}
+    about |= {"data_kinds": ["credentials"], "breach_of": ["confidentiality"], "people": {"US-CA": (600, 600)}}
+    anybody, counsel = case(company, **about), case(company.model_copy(update={"counsel": ("cleo",)}), **about)
+
+    assert clock(anybody, "us-ca-1798-82-people").state == "running"
+    assert clock(counsel, "us-ca-1798-82-people").state == "held"
+
+
 def test_the_tightest_clock_comes_first() -> None:
     """Whatever the order of the files."""
     told = case(CONTROLLER, **SURE, detected=OPENED, aware=OPENED)

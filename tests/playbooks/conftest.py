@@ -125,7 +125,7 @@ class Ground:
         return error if isinstance(error, CrisisError) else None
 
     def retry(self, flow: Flow[..., Any]) -> CrisisError | None:
-        """Start the run that has ended once more, as Retry in Prefect does."""
+        """Start a run once more: one that has ended, as Prefect's Retry does; one that was killed, as the responder."""
         from prefect.client.orchestration import get_client  # noqa: PLC0415 - loads Prefect
         from prefect.flow_engine import run_flow  # noqa: PLC0415
         from prefect.states import AwaitingRetry  # noqa: PLC0415
@@ -134,6 +134,9 @@ class Ground:
 
         run = self.entries("started")[0].run
         leases = Leases(self.journal.database, seconds=30)
+        before = leases.find(run)
+        if before is not None and before.ended is None:
+            leases.give_up(before)
         with self.environment(), get_client(sync_client=True) as client:
             client.set_flow_run_state(UUID(run), AwaitingRetry(), force=True)
             known = client.read_flow_run(UUID(run))

@@ -109,3 +109,31 @@ def test_an_intruder_at_work_meanwhile_is_ended_too(company: Company, monkeypatc
     assert [company.cloud.works(key) for key in (*made, *sleeper.keys, company.cloud.admin)] == [False, False, True]
     line = ground.of("find_stragglers", "seen")[0].body["says"]
     assert f"{company.other.name}/{company.other.keys[0][0]} was presented at" in line
+
+
+def test_killed_after_the_second_rotation_it_takes_its_own_keys_for_nobody_elses(
+    company: Company, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What was made after the hunt was in no hunt: the run goes on with what it found then, and ends green."""
+    from flows import security_breach as flow  # noqa: PLC0415 - loads Prefect
+    from tasks.prove import prove_dead  # noqa: PLC0415
+
+    times = list[int]()
+
+    def prove_or_die(*about: Any) -> None:
+        times.append(1)
+        if len(times) == 2:
+            raise Death
+        prove_dead(*about)
+
+    monkeypatch.setattr(flow, "prove_dead", prove_or_die)
+    with pytest.raises(Death):
+        company.run()
+    rotated = len(company.ground.done("rotate_aws_keys"))
+    error = company.ground.retry(flow.security_breach)
+
+    assert error is None
+    assert rotated == len(company.ground.done("rotate_aws_keys")) == 2
+    assert len(company.ground.done("hunt")) == 1
+    held = [company.cloud.held(name) for user in (company.victim, company.other) for name in user.secrets]
+    assert all(key is not None and company.cloud.works(key) for key in held)

@@ -13,7 +13,7 @@ from crisis.commands.starting import start_playbook
 from crisis.domain.clock import utc_now
 from crisis.domain.incident import fold_incident
 from crisis.domain.law.clocks import Clock
-from crisis.errors import ProtocolError
+from crisis.errors import ProtocolError, UnauthorisedError
 from crisis.journal.store import Journal
 from crisis.law import Reading, library_of, read_law
 from crisis.protocol_file import load_protocol
@@ -57,6 +57,11 @@ def follow_clocks(settings: Settings, incident: str, requester: str | None, cons
     found = fold_incident(incident, entries)
     if found.opened_at is None:
         raise ProtocolError(incident, wanted="an incident of this journal", saw="none", then="check the name")
+    wanted = ("ask_for_facts", "warn_of_clocks")
+    missing = [one for one in wanted if one not in load_protocol(settings.protocol_file).levels[found.level].authorised]
+    if missing:
+        saw, then = f"no {missing[0]}", "add it there: without it nobody would be warned"
+        raise UnauthorisedError(f"level {int(found.level)}", wanted=" and ".join(wanted), saw=saw, then=then)
     more = {"incident": incident}
     ends = sum(one.kind == "ended" and one.body.get("playbook") == "disclosure" for one in entries)
     summary, level, key = f"the law and {incident}", int(found.level), f"{incident}:disclosure:{ends}"
@@ -129,6 +134,7 @@ def _row(one: Clock, now: datetime) -> tuple[Text, ...]:
     says = say_left(left) if left is not None and one.state in ("running", "overdue", "not started") else one.state
     began = f"{one.starts.replace('_', ' ')} {_local(one.started, one.zone)}" if one.started else "not stated"
     duty = f"{one.ruling.duty.id}{' (unclear whether it applies)' if unclear else ''}\n{one.period}"
+    duty += "".join(f"\n{note}" for note in one.notes)
     cells = (says, _local(one.due, one.zone), duty, one.ruling.duty.to, f"{one.starts.replace('_', ' ')}: {began}")
     return (Text(cells[0], style), *(Text(cell) for cell in cells[1:]), Text(_local(one.pessimistic, one.zone), "dim"))
 

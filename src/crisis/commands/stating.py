@@ -9,7 +9,8 @@ from rich.text import Text
 
 from crisis.commands.clocks import read_incident
 from crisis.domain.entry import Entry
-from crisis.domain.law.fact import parse_moment, say_value
+from crisis.domain.law.fact import say_value
+from crisis.domain.law.typed import parse_moment
 from crisis.engine.booth import Booth, RefusedVote
 from crisis.engine.stating import Person, file_receipt, state_facts, withdraw_fact
 from crisis.errors import ProtocolError, UnauthorisedError

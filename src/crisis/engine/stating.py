@@ -8,8 +8,9 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from crisis.domain.clock import parse_time, utc_now, write_time
 from crisis.domain.entry import Entry
-from crisis.domain.law.fact import NEVER, FactKind, fold_facts, parse_value, sealed
+from crisis.domain.law.fact import NEVER, FactKind, fold_facts, sealed
 from crisis.domain.law.receipt import fold_receipts
+from crisis.domain.law.typed import parse_value
 from crisis.domain.redaction import Mask
 from crisis.engine.booth import Booth, RefusedVote, Way
 from crisis.engine.codes import Showing, unproved_by_code

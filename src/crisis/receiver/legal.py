@@ -29,6 +29,7 @@ class LegalClock:
     pessimistic: datetime | None
     unclear: bool
     sure: str
+    notes: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +92,7 @@ def _clock(one: Clock, now: datetime) -> LegalClock:
         pessimistic=one.pessimistic,
         unclear=one.ruling.verdict == "unclear",
         sure=duty.certainty or instrument.certainty,
+        notes=(*one.notes, *(note for note in (instrument.unsure, duty.unsure) if note)),
     )
 
 

@@ -15,11 +15,10 @@ from crisis.domain.model import Strict
 
 __all__ = ["ALARMS", "Clock", "State", "run_clocks"]
 
-ALARMS = (0.5, 0.75, 0.9)
-"""After which share of the time somebody is called."""
+ALARMS = (0.5, 0.75, 0.9, 1.0)
+"""After which share of the time people are warned; the last is when it is over."""
 
 _SIGNS = ("detected", "processor_told_us", "authority_told_us")
-HOLD = "law_enforcement_hold"
 
 State = Literal["running", "overdue", "not started", "held", "filed", "filed late"]
 
@@ -56,11 +55,6 @@ class Clock(Strict):
             return self.pessimistic_start, self.pessimistic
         return None
 
-    @property
-    def shares(self) -> tuple[float, ...]:
-        """The shares of its time at which somebody is called, and its end."""
-        return (*ALARMS, 1.0)
-
     def alarm_at(self, share: float) -> datetime | None:
         """Return when a share of the time is gone."""
         if self.counts is None:
@@ -72,7 +66,7 @@ class Clock(Strict):
         """Return the shares that are gone; none for what is filed or held."""
         if self.state in ("filed", "filed late", "held"):
             return []
-        return [share for share in self.shares if (at := self.alarm_at(share)) is not None and at <= now]
+        return [share for share in ALARMS if (at := self.alarm_at(share)) is not None and at <= now]
 
     def left(self, now: datetime) -> timedelta | None:
         """Return how much time is left, negative once it is over."""
@@ -103,9 +97,10 @@ def _clock(ruling: Ruling, case: Case, now: datetime, calendar: Callable[[str], 
     term, found = min(running, key=lambda pair: pair[1].due, default=(ruling.duty.terms[0], None))
     first = min((one for one in early if one is not None), key=lambda one: one.due, default=None)
     receipt = case.receipts.get(ruling.duty.id)
+    state = _state(ruling, case, found, receipt, now)
     return Clock(
         ruling=ruling,
-        state=_state(ruling, case, found, receipt, now),
+        state=state,
         starts=term.starts,
         zone=ruling.instrument.zone,
         started=found.started if found else None,
@@ -114,14 +109,20 @@ def _clock(ruling: Ruling, case: Case, now: datetime, calendar: Callable[[str], 
         pessimistic=first.due if first else None,
         period=str(term.period),
         receipt=receipt,
-        notes=tuple(one for one in (term.note, *(found.notes if found else ())) if one),
+        notes=tuple(one for one in (_late(ruling, case, state), term.note, *(found.notes if found else ())) if one),
     )
+
+
+def _late(ruling: Ruling, case: Case, state: State) -> str:
+    """Say what a notice needs because it is late, and nobody has stated yet."""
+    wanted = ruling.duty.late if state in ("overdue", "filed late") else ""
+    return f"late: state reasons_for_delay ({wanted})" if wanted and not case.facts.of("reasons_for_delay") else ""
 
 
 def _state(ruling: Ruling, case: Case, found: _Counted | None, receipt: Receipt | None, now: datetime) -> State:
     if receipt is not None:
         return "filed late" if found is not None and receipt.at > found.due else "filed"
-    hold = case.facts.moment(HOLD)
+    hold = case.hold
     if ruling.duty.may_be_held and hold is not None and now < hold:
         return "held"
     if found is None:

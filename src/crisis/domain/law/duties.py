@@ -6,7 +6,7 @@ from datetime import date, datetime
 from zoneinfo import ZoneInfo
 
 from crisis.domain.law.condition import AllOf, Claim, Judgement, Verdict, judge, places_in
-from crisis.domain.law.fact import NEVER, FactKind, Facts, Number
+from crisis.domain.law.fact import NEVER, FactKind, Facts, Number, Statement
 from crisis.domain.law.instrument import Duty, Instrument
 from crisis.domain.law.place import lies_in
 from crisis.domain.law.receipt import Receipt
@@ -42,8 +42,17 @@ class Case:
     @property
     def is_none(self) -> bool:
         """Whether counsel has stated that there was no breach at all; where there is no counsel, anybody."""
-        said = [one for one in self.facts.of("is_none") if not self.company.counsel or one.by in self.company.counsel]
+        said = self._by_counsel("is_none")
         return bool(said) and all(one.value is True for one in said)
+
+    @property
+    def hold(self) -> datetime | None:
+        """Until when law enforcement has asked to wait, as counsel states it; where there is no counsel, anybody."""
+        return min((one.moment for one in self._by_counsel("law_enforcement_hold") if one.value != NEVER), default=None)
+
+    def _by_counsel(self, fact: str) -> list[Statement]:
+        counsel = self.company.counsel
+        return [one for one in self.facts.of(fact) if not counsel or one.by in counsel]
 
 
 class Ruling(Strict):

@@ -5,18 +5,17 @@ Nothing here is derived from an alert. Two people may state different things: bo
 earliest of two moments counts, and of two other values neither.
 """
 
-import re
-from collections.abc import Callable, Iterable, Mapping
-from datetime import UTC, datetime
+from collections.abc import Iterable, Mapping
+from datetime import datetime
 from typing import Annotated, Any, Literal, Self
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import AwareDatetime, Field, StringConstraints, TypeAdapter, ValidationError, model_validator
+from pydantic import AwareDatetime, Field, StringConstraints, model_validator
 
-from crisis.domain.clock import parse_time, write_time
+from crisis.domain.clock import parse_time
 from crisis.domain.entry import Entry
 from crisis.domain.law.place import lies_in
-from crisis.domain.model import PLACE, Strict, Text
+from crisis.domain.model import Strict, Text
 from crisis.domain.seal import is_sealed, seal
 
 __all__ = [
@@ -30,8 +29,6 @@ __all__ = [
     "Statement",
     "fold_facts",
     "is_ours",
-    "parse_moment",
-    "parse_value",
     "say_value",
     "sealed",
 ]
@@ -47,12 +44,6 @@ NEVER = "never"
 
 ELSEWHERE = "elsewhere"
 """In a number of people by place: everywhere that is not named."""
-
-_NOT_ISO = {"UK": "GB", "EL": "GR"}
-"""Codes that are in use, and under which no law would be found."""
-
-_MOMENT = re.compile(r"20\d\d-\d\d-\d\dT\d\d:\d\d(:\d\d(\.\d{1,6})?)?(Z|[+-]\d\d:\d\d)")
-"""A moment of this century with its zone: nothing that a parser would take for a number of seconds."""
 
 FactName = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{1,39}$")]
 
@@ -200,26 +191,11 @@ def sealed(kind: str, incident: str, who: str, body: Mapping[str, Any], key: byt
     return {**body, "seal": seal(key, kind, {**body, "incident": incident, "who": who})}
 
 
-def parse_moment(text: str) -> datetime:
-    """Read a moment as people write it, with its zone; ValueError on anything else."""
-    try:
-        moment: datetime = TypeAdapter(AwareDatetime).validate_python(text if _MOMENT.fullmatch(text) else "")
-        return moment.astimezone(UTC)
-    except (ValidationError, OverflowError):
-        msg = f"{text[:40]!r} is no moment; write for example 2026-11-24T03:12+01:00, or never"
-        raise ValueError(msg) from None
-
-
 def is_ours(entry: Entry, key: bytes | None) -> bool:
     """Whether we have sealed an entry by which a person says something; without `key` nobody asks."""
     said = {name: value for name, value in entry.body.items() if name != "seal"}
     bound = {**said, "incident": entry.incident, "who": entry.actor}
     return key is None or is_sealed(key, entry.kind, bound, str(entry.body.get("seal", "")))
-
-
-def parse_value(kind: FactKind, text: str) -> Any:
-    """Read what somebody typed for a fact, as JSON keeps it; ValueError says what would be right."""
-    return _PARSERS[kind.kind](kind, text.strip())
 
 
 def say_value(value: Any, zone: str = "UTC") -> str:
@@ -245,73 +221,3 @@ def _replaces(entry: Entry, before: Statement) -> bool:
 
 def _plain(value: Any) -> str:
     return repr(sorted(value.items()) if isinstance(value, Mapping) else value)
-
-
-def _moment(_kind: FactKind, text: str) -> str:
-    return NEVER if text.lower() == NEVER else write_time(parse_moment(text))
-
-
-def _answer(_kind: FactKind, text: str) -> bool:
-    if text.lower() not in ("yes", "no"):
-        msg = f"{text!r} is neither yes nor no"
-        raise ValueError(msg)
-    return text.lower() == "yes"
-
-
-def _choice(kind: FactKind, text: str) -> str:
-    if text not in kind.choices:
-        msg = f"{text!r} is none of: {', '.join(kind.choices)}"
-        raise ValueError(msg)
-    return text
-
-
-def _choices(kind: FactKind, text: str) -> list[str]:
-    return sorted({_choice(kind, one.strip()) for one in text.split(",")})
-
-
-def _number(_kind: FactKind, text: str) -> dict[str, Any]:
-    return _one_number(text).model_dump()
-
-
-def _people(_kind: FactKind, text: str) -> dict[str, Any]:
-    """Read `DE 1000-1200, US-CA 10, elsewhere 0`."""
-    found = dict[str, Any]()
-    for one in text.split(","):
-        place, _, number = one.strip().partition(" ")
-        if place != ELSEWHERE and not re.match(PLACE, place):
-            msg = f"{place!r} is no place; write a country or state as ISO 3166 does: DE, US-CA, or EU, or elsewhere"
-            raise ValueError(msg)
-        if place in _NOT_ISO:
-            msg = f"{place} is no code of ISO 3166; write {_NOT_ISO[place]}"
-            raise ValueError(msg)
-        if place in found:
-            msg = f"{place} stands twice"
-            raise ValueError(msg)
-        found[place] = _one_number(number).model_dump()
-    return found
-
-
-def _one_number(text: str) -> Number:
-    shown = text.strip()
-    if shown == "unknown":
-        return Number()
-    match = re.fullmatch(r"(\d+)(?:\s*-\s*(\d+)|(\+))?", shown)
-    if match is None:
-        msg = f"{shown!r} is no number; write 1200, 1000-1200, 1000+ or unknown"
-        raise ValueError(msg)
-    least, most = int(match[1]), int(match[2] or match[1])
-    if most < least:
-        msg = f"{shown!r} ends below where it begins"
-        raise ValueError(msg)
-    return Number(least=least, most=None if match[3] else most)
-
-
-_PARSERS: dict[str, Callable[[FactKind, str], Any]] = {
-    "moment": _moment,
-    "answer": _answer,
-    "choice": _choice,
-    "choices": _choices,
-    "number": _number,
-    "people": _people,
-    "text": lambda _kind, text: text,
-}
